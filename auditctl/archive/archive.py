@@ -81,10 +81,12 @@ class Archive:
     Attributes:
         name: What messages call it.
         months: By month, then by database.
+        has_cold_events_only: Whether the events that stay hot are left out, as they are read in the database.
     """
 
     name: str
     months: tuple[Month, ...] = ()
+    has_cold_events_only: bool = False
 
     @property
     def databases(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class ClosedMonth:
 
     Attributes:
         name: The month in UTC, such as 2026-05.
-        has_events: Whether its partition has events.
+        has_events: Whether its partition has events but those that stay hot.
         location: Where it was archived; None if it was not.
         manifest: The digest of the manifest that was recorded.
         rows: How many events were archived.
@@ -43,7 +43,7 @@ class ClosedMonth:
 def read(
     conn: Connection, *, before: date | None = None, keep_hot: str | None = None, include_restored: bool = False
 ) -> list[ClosedMonth]:
-    """Return the months with events that are over, oldest first.
+    """Return the months that are over and have events to archive, oldest first.
 
     Args:
         conn: The connection.

@@ -1,7 +1,7 @@
 """Reads the log and its archived months as one: what is in the table, and what upkeep has dropped from it.
 
-Decides where an event is read: in the table where the snapshot has it, else in the files that the log names. So each
-event is read once, also while its month moves from one to the other.
+Decides where an event is read: a hot one in the table, and so is any other whose month the snapshot has there; else in
+the files that the log names. So each event is read once, also while its month moves from one to the other.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ Entry = tuple[Place, str, Row]
 def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
     """Run the block in a transaction for reading the log (queries/read_everywhere.sql); yield the months it dropped.
 
+    Of these months, the events that stay hot are left out.
+
     Args:
         conn: The connection.
         path: Where the archive is; None for where it was when it was written.
@@ -56,7 +58,8 @@ def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
     """
     with read_transaction(conn, "queries/read_everywhere.sql"):
         rows = conn.execute(resources.sql_text("queries/dropped_month.sql").encode()).fetchall()
-        yield Archive(path or "of the log", tuple(_month(path, *row) for row in rows))
+        months = tuple(_month(path, *row) for row in rows)
+        yield Archive(path or "of the log", months, has_cold_events_only=True)
 
 
 def labels(conn: Connection) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
 """Brings an archived month back into the log: the same events, with their numbers, times and canonical bytes.
 
 One transaction: until it ends the log is as it was. What the files have must be what the log recorded when the month
-was archived, and what the table has then must be the same events again. Source: sql/functions/60_upkeep/restore.sql.
+was archived, and what the table has then must be the same events again. Hot events never left the log: they stay as
+they are there, also if they expired meanwhile. Source: sql/functions/60_upkeep/restore.sql.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from auditctl import database
-from auditctl.archive import archiver, evidence_restorer, file_check, layout, month_place, parts, settings
+from auditctl.archive import (
+    archiver, evidence_restorer, file_check, hot_targets, layout, month_place, parts, settings,
+)  # fmt: skip
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -31,6 +34,7 @@ from auditctl.names import ROLE_OWNER
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _TRAILER = struct.pack(">h", -1)
 _COUNT = struct.pack(">h", len(canonical.COLUMNS))
+_TARGET = canonical.COLUMNS.index("target")
 _JSON = tuple(canonical.COLUMNS.index(name) for name in canonical.JSON)
 _VERSION = b"\1"  # of jsonb in binary format
 _BUFFER = 1 << 18
@@ -39,6 +43,27 @@ _RECORD = """
     select a.archive_id, a.month, a.location, a.database, a.manifest, a.dropped_at is not null as is_dropped
       from auditctl.archived_month as a where a.month = %s and a.ended_at is null
 """
+
+
+_END = """
+    select r.rows, r.has_same_hot_events
+      from auditctl.archived_month as a
+     cross join lateral auditctl_internal.end_restore(a, %s, %s, %s, %s) as r
+     where a.archive_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredMonth:
+    """A month that is in the log again.
+
+    Attributes:
+        rows: How many events came back.
+        has_same_hot_events: Whether those that had stayed in the log are still as they were archived.
+    """
+
+    rows: int
+    has_same_hot_events: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +113,7 @@ def place(conn: Connection, record: ArchiveRecord) -> Files:
     return month_place.find(MonthKey(record.database, record.month), record.location, settings.read(conn).to)
 
 
-def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Callable[[int, int], None]) -> Manifest:
+def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Callable[[int, int], None]) -> RestoredMonth:
     """Restore a month.
 
     Args:
@@ -96,9 +121,6 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
         files: The archive.
         record: What the log says of the month.
         report: What takes how many events of how many are restored.
-
-    Returns:
-        The manifest of the month.
 
     Raises:
         ArchiveError: The files are not those that the log recorded, or the log was sealed after the month was dropped.
@@ -124,12 +146,8 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
         state = conn.execute(query, [record.month]).fetchone() or ()
         _load(conn, state[0], _checked(files, manifest), lambda done: report(done, manifest.rows))
         evidence_restorer.restore_leaves(conn, files, manifest)
-        conn.execute(
-            "select auditctl_internal.end_restore(a, %s, %s, %s, %s) from auditctl.archived_month as a"
-            " where a.archive_id = %s",
-            [*state, files.name, record.archive_id],
-        )
-    return manifest
+        rows, has_same = conn.execute(_END, [*state, files.name, record.archive_id]).fetchone() or (0, True)
+    return RestoredMonth(rows, has_same)
 
 
 def _checked(files: Files, manifest: Manifest) -> Iterator[Fields]:
@@ -154,6 +172,8 @@ def _load(conn: Connection, table: str, events: Iterator[Fields], report: Callab
     buffer = bytearray(_HEADER)
     with conn.cursor().copy(statement) as copy:
         for number, fields in enumerate(events, 1):
+            if hot_targets.stays_hot((fields[_TARGET] or b"").decode(errors="replace")):
+                continue
             buffer += _COUNT + pack(_as_stored(fields))
             if len(buffer) >= _BUFFER:
                 copy.write(bytes(buffer))

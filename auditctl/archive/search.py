@@ -14,7 +14,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING
 
-from auditctl.archive import parts, texts
+from auditctl.archive import hot_targets, parts, texts
 from auditctl.archive.archive import RESTORE, Archive, ArchivedPart
 from auditctl.archive.engines import Engine, EngineError, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
@@ -170,7 +170,7 @@ class Search:
         return is_one and selection.order is Order.ASC and self.engine.keeps_order
 
     def table(self, window: Sequence[ArchivedPart]) -> Table:
-        """Return a table over some files, which are there.
+        """Return a table over some files, which are there, with those of their events that the archive has.
 
         Raises:
             ArchiveError: One is missing, or was altered.
@@ -184,7 +184,8 @@ class Search:
                     _require_content(part)
                 self._known.add(part.path)
         with naming(window):
-            return self.engine.events([part.files.location(part.path) for part in window])
+            events = self.engine.events([part.files.location(part.path) for part in window])
+            return events.filter(~hot_targets.condition(events)) if self.archive.has_cold_events_only else events
 
     def read(self, window: Sequence[ArchivedPart], table: Table) -> Iterator[ArchivedEvent]:
         """Yield the events of an expression over some files, which has all their columns.

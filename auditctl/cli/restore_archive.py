@@ -35,8 +35,9 @@ def restore_archive(session: Session, *, month: str, path: str | None) -> None:
     """Bring a month that maintain has dropped back into the database, as it was: the same numbers, times and values.
 
     MONTH is written as 2026-05. The files must be those that the log recorded, and what was restored is compared with
-    what was archived. All of it is one transaction, for which no writer waits. It takes a superuser, or without the
-    coverage guard a login that may act as auditctl_owner: nobody else may insert events.
+    what was archived. The events of auditctl itself never left the database, and stay as they are there. All of it is
+    one transaction, for which no writer waits. It takes a superuser, or without the coverage guard a login that may act
+    as auditctl_owner: nobody else may insert events.
 
     The files stay. The month stays in the database until auditctl archive --include-restored, or until its events
     expire.
@@ -54,5 +55,10 @@ def restore_archive(session: Session, *, month: str, path: str | None) -> None:
         record = restorer.find(conn, month)
         archive = files.at(path) if path else restorer.place(conn, record)
         with progress.bar(session, f"restoring {month}") as show:
-            manifest = restorer.restore(conn, archive, record, show)
-    print_text(f"{month}: {plural(manifest.rows, 'event')} restored from {archive.name}.")
+            restored = restorer.restore(conn, archive, record, show)
+    print_text(f"{month}: {plural(restored.rows, 'event')} restored from {archive.name}.")
+    if not restored.has_same_hot_events:
+        session.say(
+            "Of auditctl itself, the database does not have the same events as the archive: they may have expired. They"
+            " stay as they are. To compare them with what was sealed: auditctl verify --everywhere"
+        )

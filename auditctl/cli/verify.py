@@ -26,6 +26,7 @@ from auditctl.evidence.note import signatures
 from auditctl.evidence.policy import Policy
 from auditctl.evidence.verifier import Choice, NotSealed
 from auditctl.log import times
+from auditctl.log.archived_months import month_ranges
 from auditctl.text import plural
 
 _PATH = click.Path(path_type=Path)
@@ -144,7 +145,7 @@ def verify(
     reports: list[tuple[Report, list[str]]] = []
     if archive is None or everywhere:
         at = times.parse(since).at(datetime.now(UTC)) if since is not None else None
-        reports.append(_verify_log(session, Choice(keys, tuple(anchors), at, block), may_be_unsealed=everywhere))
+        reports.append(_verify_log(session, Choice(keys, tuple(anchors), at, block), is_everywhere=everywhere))
     if with_archive:
         with extra.required():
             from auditctl.cli import verify_archive
@@ -168,8 +169,8 @@ def verify(
     session.say("nothing found")
 
 
-def _verify_log(session: Session, choice: Choice, *, may_be_unsealed: bool) -> tuple[Report, list[str]]:
-    """Verify the log; return what was found, and the counts that are printed first."""
+def _verify_log(session: Session, choice: Choice, *, is_everywhere: bool) -> tuple[Report, list[str]]:
+    """Verify the log, alone or with its archive; return what was found, and the counts that are printed first."""
     try:
         with (
             session.connect(READER, is_examined=True, require=revision.require_remains) as conn,
@@ -177,7 +178,7 @@ def _verify_log(session: Session, choice: Choice, *, may_be_unsealed: bool) -> t
         ):
             report = verifier.verify(conn, choice, show)
     except NotSealed as error:
-        if not may_be_unsealed:
+        if not is_everywhere:
             raise
         report = Report()
         report.note(str(error))
@@ -185,7 +186,7 @@ def _verify_log(session: Session, choice: Choice, *, may_be_unsealed: bool) -> t
         if not choice.anchors:
             raise
         report = verifier.verify_nothing(choice, str(error))
-    return report, list(_lines(report, is_checked=choice.policy is not None))
+    return report, list(_lines(report, is_checked=choice.policy is not None, is_everywhere=is_everywhere))
 
 
 def _print(reports: list[tuple[Report, list[str]]], output: str) -> None:
@@ -232,12 +233,17 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _lines(report: Report, *, is_checked: bool) -> Iterator[str]:
+def _lines(report: Report, *, is_checked: bool, is_everywhere: bool) -> Iterator[str]:
     """The counts that are printed first."""
     yield f"{plural(report.events, 'event')} compared in {plural(report.blocks, 'block')}; {report.tree_size:,} leaves"
     yield f"not sealed yet: {report.unsealed:,}"
     if report.erased or report.pruned:
         yield f"with erased values: {report.erased:,}; deleted by retention: {report.pruned:,}"
+    for location in sorted({location for location, _ in report.archived}):
+        months = {month: count for (where, month), count in sorted(report.archived.items()) if where == location}
+        verb = "is" if sum(months.values()) == 1 else "are"
+        which = f"{plural(sum(months.values()), 'event')} of {month_ranges(months)} {verb} in the archive {location}"
+        yield which if is_everywhere else f"{which}, not read here: verify --everywhere"
     nobody = "nobody who is trusted" if is_checked else "not checked"
     yield f"signed by: {', '.join(report.signed_by) or nobody}"
 

@@ -27,7 +27,7 @@ class Sealed:
     Attributes:
         block: The block.
         content: Its hashes.
-        gone: The places of events that retention deleted.
+        gone: The places of events that upkeep deleted.
         leaves: The leaf hashes of the events that were read.
         checks: Their check bytes.
         ids: Their numbers, 8 bytes each.
@@ -125,10 +125,10 @@ class EventCheck:
     _pruned: PrunedReader | None = None
 
     def check(self, group: Sequence[Block], contents: Sequence[Content]) -> None:
-        """Compare the events of a group of blocks; what retention deleted, and what was erased, is counted."""
+        """Compare the events of a group of blocks; what upkeep deleted, and what was erased, is counted."""
         numbers = {block.number: block.events for block in group}
         is_punctured = any(content.secret is None for content in contents)
-        pruned = self._read_pruned(numbers) if is_punctured else Pruned({}, [])
+        pruned = self._read_pruned(numbers) if is_punctured else Pruned()
         erasures = read_erasures(self.conn, list(numbers)) if is_punctured and "erasure" in self.readable else {}
         sealed = [
             Sealed(block, content, pruned.gone.get(block.number, frozenset()))
@@ -142,7 +142,7 @@ class EventCheck:
 
     def _read_pruned(self, numbers: dict[int, int]) -> Pruned:
         if "pruned" not in self.readable:
-            return Pruned({}, [])
+            return Pruned()
         self._pruned = self._pruned or PrunedReader(self.conn)
         return self._pruned.read(numbers)
 
@@ -179,7 +179,9 @@ class EventCheck:
             )
 
     def _note(self, pruned: Pruned, erasures: dict[tuple[int, bytes], Erasure]) -> None:
-        self.report.pruned += sum(len(places) for places in pruned.gone.values())
+        self.report.pruned += pruned.expired
+        for key, count in pruned.archived.items():
+            self.report.archived[key] = self.report.archived.get(key, 0) + count
         self.report.erased += len(erasures)
         for number in pruned.unannounced:
             sentence = f"events of block {number} were deleted, and no event announces it"

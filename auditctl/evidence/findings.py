@@ -52,6 +52,7 @@ class Report:
         unsealed: How many events are not sealed yet.
         erased: How many events have erased values.
         pruned: How many sealed events retention has deleted.
+        archived: How many sealed events are in an archive alone, by its location and month.
         signed_by: The keys that signed the newest checkpoint; empty if no key was given.
         findings: The differences.
         notes: What else is to be known, as sentences in their order; a mapping, because there is one for each erasure.
@@ -63,6 +64,7 @@ class Report:
     unsealed: int = 0
     erased: int = 0
     pruned: int = 0
+    archived: dict[tuple[str, str], int] = field(default_factory=dict)
     signed_by: tuple[str, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
@@ -93,5 +95,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a document of JSON: the same for the same state of the log."""
         document = asdict(self)
+        document["archived"] = [
+            {"location": location, "month": month, "events": count}
+            for (location, month), count in sorted(self.archived.items())
+        ]
         document |= {"signed_by": list(self.signed_by), "notes": list(self.notes), "counts": self.counts()}
         return document

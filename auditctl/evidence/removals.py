@@ -1,12 +1,13 @@
-"""What was removed from the log with an announcement: erased values, and events that retention deleted.
+"""What was removed from the log with an announcement: erased values, and events that upkeep deleted.
 
 Sources: auditctl.erasure, auditctl.pruned, and the events that announce their rows. Each row must be as its event says.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from auditctl.database import Connection
@@ -28,10 +29,12 @@ _ERASED = """
 """
 
 _PRUNED = """
-    select p.block, p.announced_in, p.leaves, s.announced, p.restored_in_xact is not null
+    select p.block, p.announced_in, p.leaves, s.announced, p.restored_in_xact is not null, s.month, s.location
       from auditctl.pruned as p
       left join lateral (
-               select e.new_values #>> '{sealed,digest}' as announced
+               select e.new_values #>> '{sealed,digest}' as announced, e.new_values ->> 'month' as month,
+                      case when e.new_values ->> 'step' = 'archive' and e.new_values ->> 'month' ~ '^[0-9]{4}-[0-9]{2}$'
+                           then e.new_values ->> 'location' end as location
                  from auditctl.event as e
                 where e.event_id = p.announced_in and e.target = 'auditctl.partition' and e.action = 'EVENT'
                 limit 1
@@ -119,19 +122,23 @@ def read_erasures(conn: Connection, blocks: Sequence[int]) -> dict[tuple[int, by
 
 @dataclass(slots=True)
 class Pruned:
-    """What retention deleted of the sealed events.
+    """What upkeep deleted of the sealed events, as they had expired or were archived.
 
     Attributes:
         gone: The places of deleted events, by block.
+        expired: How many of them had expired.
+        archived: How many are in an archive, by its location and month.
         unannounced: The blocks of which no event announces the deletion.
     """
 
-    gone: dict[int, frozenset[int]]
-    unannounced: list[int]
+    gone: dict[int, frozenset[int]] = field(default_factory=dict)
+    unannounced: list[int] = field(default_factory=list)
+    expired: int = 0
+    archived: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class PrunedReader:
-    """Reads what retention deleted; checks each announcement once."""
+    """Reads what upkeep deleted; checks each announcement once."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -139,9 +146,9 @@ class PrunedReader:
 
     def read(self, blocks: dict[int, int]) -> Pruned:
         """Return what was deleted of blocks, given as numbers with how many events each had."""
-        result = Pruned({}, [])
+        result = Pruned()
         rows = self._conn.execute(_PRUNED, [list(blocks)]).fetchall()
-        for number, announced_in, leaves, digest, is_restored in rows:
+        for number, announced_in, leaves, digest, is_restored, month, location in rows:
             if not self._is_sound(announced_in, digest):
                 result.unannounced.append(number)
             if is_restored:
@@ -152,6 +159,10 @@ class PrunedReader:
             else:
                 places = frozenset(n for n in range(min(events, 8 * len(leaves))) if leaves[n // 8] >> (n % 8) & 1)
             result.gone[number] = result.gone.get(number, frozenset()) | places
+            if location is None:
+                result.expired += len(places)
+            else:
+                result.archived[location, month] += len(places)
         return result
 
     def _is_sound(self, announced_in: int, digest: str | None) -> bool:

@@ -56,7 +56,7 @@ def sentence(
     if not found:
         return ""
     places = " and ".join(dict.fromkeys(location for _, location in found))
-    months = ", ".join(_ranges(month for month, _ in found))
+    months = month_ranges(month for month, _ in found)
     return (
         f"Not searched: {months}, which {'is' if len(found) == 1 else 'are'} in the archive {places}."
         " With --everywhere, the commands log, show, history, export and stats read it, too."
@@ -73,8 +73,12 @@ def _begins(at: datetime) -> bool:
     return at == at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def month_ranges(months: Iterable[str]) -> str:
+    """Return months in their order as text, of which several in a row are a range: `2026-05, 2026-08 to 2026-10`."""
+    return ", ".join(_ranges(months))
+
+
 def _ranges(months: Iterable[str]) -> Iterator[str]:
-    """Yield months, of which several in a row are one text: `2026-08 to 2026-10`."""
     first = last = ""
     for month in (*months, ""):
         if first and month != _next(last):

@@ -29,9 +29,11 @@ def _expire(partition: str, data: _Data) -> str:
 
 
 def _archive(partition: str, data: _Data) -> str:
-    if data["kept"]:
-        return f"{partition}: changed since it was archived; {plural(data['kept'], 'event')} kept."
-    return f"{partition}: {plural(data['dropped'], 'event')} dropped, which are in {data['location']}."
+    dropped, kept = data["dropped"], data["kept"]
+    if not dropped:
+        return f"{partition}: changed since it was archived; {plural(kept, 'event')} kept."
+    rest = f"; {kept:,} of auditctl itself kept" if kept else ""
+    return f"{partition}: {plural(dropped, 'event')} dropped, which are in {data['location']}{rest}."
 
 
 _SENTENCES: Mapping[str, Callable[[str, _Data], str]] = {

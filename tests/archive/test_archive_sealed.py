@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.support import sealing
-from tests.support.archiving import cold, fill, hot, names
+from tests.support.archiving import cold, fill, fill_own, hot, names, own
+from tests.support.leaves import read_blocks
+from tests.support.retaining import keep, months
+from tests.support.verifying import DISABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import psycopg
 
     from auditctl.evidence.sealing_keys import SealingKeys
     from tests.fixtures.command import RunAuditctl
@@ -94,23 +96,87 @@ def test_a_month_that_was_archived_before_the_log_was_sealed_is_archived_again_w
     assert "20 events dropped" in auditctl("maintain", check=0).out
 
 
-def test_a_month_with_events_that_verify_needs_stays_in_the_database(
-    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl
+def test_what_auditctl_recorded_of_itself_stays_in_a_sealed_log_and_is_proved_there(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl, tmp_path: Path
 ) -> None:
-    fill(conn, "2020-01", "2020-02", "2020-03")
-    for time, target in (("2020-01-05", "auditctl.rule"), ("2020-02-05", "auditctl.lookup")):
-        conn.execute(
-            "insert into auditctl.event (occurred_at, actor_kind, target, action) values (%s, 'database', %s, 'EVENT')",
-            [f"{time} 00:00+00", target],
-        )
+    # A block of one month, one of two months, and one that has nothing else than what stays.
+    key = ("--key", tmp_path / "seal.key.pub")
+    months(conn, "2020-01-01", "2020-02-01")
+    fill(conn, "2020-01")
+    first, look, last = fill_own(conn, "2020-01", "auditctl.retention", "auditctl.lookup", "auditctl.hold")
     sealing.seal(db, keys)
-    left = auditctl("archive", "--to", folder, check=5)
-    assert "error: the month 2020-01 has events by which verify knows what was announced in this sealed log" in left.err
-    assert [line[:7] for line in left.out.splitlines()] == ["2020-02", "2020-03"]
+    fill(conn, "2020-01", "2020-02")
+    fill_own(conn, "2020-02", "auditctl.retention")
+    sealing.seal(db, keys)
+    (alone,) = set(fill_own(conn, "2020-01", "auditctl.hold")) - {first, look, last}
+    sealing.seal(db, keys)
+    before, blocks = hot(conn), read_blocks(conn)
+    auditctl("archive", "--to", folder, check=0)
+    assert auditctl("maintain", check=0).out.count("of auditctl itself kept") == 2
+    assert own(conn, "2020-01") == [first, last, alone]
+    sealing.seal(db, keys)
+    verified = auditctl("verify", *key, check=0)
+    assert "deleted by retention" not in verified.out
+    archived = f"61 events of 2020-01 to 2020-02 are in the archive {folder}"
+    assert f"{archived}, not read here: verify --everywhere\n" in verified.out
+    assert f"{archived}\n" in auditctl("verify", "--everywhere", *key, check=0).out
+    for where in ((str(first),), (str(alone),), (str(look), "--archive", folder), (str(first), "--archive", folder)):
+        (tmp_path / "proof").unlink(missing_ok=True)
+        auditctl("prove", *where, "--output", tmp_path / "proof", check=0)
+        auditctl("verify-proof", tmp_path / "proof", *key, check=0)
+    with pytest.raises(psycopg.errors.Error), conn.transaction():
+        conn.execute("delete from auditctl.event where event_id = %s", [first])
+    for month in ("2020-02", "2020-01"):
+        auditctl("restore-archive", month, check=0)
+        auditctl("verify", *key, check=0)
+    assert (hot(conn), own(conn, "2020-01")) == (before, [first, look, last, alone])
+    assert [block[7:] for block in read_blocks(conn)[:3]] == [block[7:] for block in blocks]
+    sealing.seal(db, keys)
+    auditctl("archive", "--include-restored", check=0)
     auditctl("maintain", check=0)
-    assert {
-        row[1]
-        for row in conn.execute(
-            "select occurred_at, to_char(occurred_at, 'YYYY-MM') from auditctl.event where target = 'shop.item'"
-        )
-    } == {"2020-01"}
+    auditctl("verify", "--everywhere", *key, check=0)
+    # What was altered or deleted of what stayed is found.
+    conn.execute(DISABLE)
+    conn.execute("update auditctl.event set new_values = '{}' where event_id = %s", [first])
+    conn.execute("delete from auditctl.event where event_id in (%s, %s)", [last, alone])
+    found = auditctl("verify", *key, check=3).out
+    assert f"event {first} was altered in block 1: new_values" in found
+    assert f"event {alone} is missing from block 3" in found
+    assert "missing 2" in found
+
+
+def test_what_stayed_in_a_sealed_log_expires_later_and_the_rest_comes_back_without_it(
+    db: str, conn: psycopg.Connection, folder: Path, keys: SealingKeys, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    fill(conn, "2020-01")
+    fill_own(conn, "2020-01", "auditctl.retention", "auditctl.hold")
+    sealing.seal(db, keys)
+    auditctl("archive", "--to", folder, check=0)
+    auditctl("maintain", check=0)
+    keep(conn, "*", "400 days")
+    sealing.seal(db, keys)
+    assert "2 events deleted" in auditctl("maintain", check=0).out
+    sealing.seal(db, keys)
+
+    def verify() -> str:
+        done = auditctl("verify", "--key", tmp_path / "seal.key.pub")
+        # keep switches guards off to set times in the past.
+        assert [line for line in done.out.splitlines() if "event" in line and "was altered" in line] == []
+        assert "missing: event" not in done.out
+        assert "added:" not in done.out
+        return done.out
+
+    found = verify()
+    assert "deleted by retention: 2" in found
+    assert "20 events of 2020-01 are in the archive" in found
+    keep(conn, "*", None)
+    assert "20 events restored" in auditctl("restore-archive", "2020-01", check=0).out
+    found = verify()
+    assert "deleted by retention: 2" in found
+    assert "are in the archive" not in found
+    sealing.seal(db, keys)
+    auditctl("archive", "--include-restored", check=0)
+    assert "20 events dropped" in auditctl("maintain", check=0).out
+    assert "20 events of 2020-01 are in the archive" in verify()
+    assert "20 events restored" in auditctl("restore-archive", "2020-01", check=0).out
+    assert "deleted by retention: 2" in verify()

@@ -29,8 +29,8 @@ DROP: LiteralString = """
     do $$
     declare
         v_event_id constant bigint := nextval('auditctl.event_event_id_seq');
-        v_data jsonb := jsonb_build_object('step', 'archive', 'partition', 'auditctl.event_{1}', 'month', '{0}')
-            || auditctl_internal.count_events('{0}-01', 'true');
+        v_data jsonb := jsonb_build_object('step', 'archive', 'location', 'cold', 'partition', 'auditctl.event_{1}')
+            || jsonb_build_object('month', '{0}') || auditctl_internal.count_events('{0}-01', 'true');
     begin
         v_data := v_data || jsonb_build_object(
             'sealed', auditctl_internal.prune_leaves('{0}-01', 'true', v_data, v_event_id)
@@ -97,14 +97,14 @@ def test_a_log_is_proved_before_and_after_its_months_come_back(
     for month in manifests:
         run(log, DROP, month)
         verify(auditctl, tmp_path)
-    assert "deleted by retention: 120" in verify(auditctl, tmp_path)
+    assert "120 events of 2020-01 to 2020-02 are in the archive cold, not read here" in verify(auditctl, tmp_path)
     run(log, LOAD, "2020-02")
     assert restore(db, archive, manifests["2020-02"]) == 2
-    assert "deleted by retention: 60" in verify(auditctl, tmp_path)
+    assert "60 events of 2020-01 are in the archive cold, not read here" in verify(auditctl, tmp_path)
     run(log, LOAD, "2020-01")
     assert "added: " in verify(auditctl, tmp_path, check=3)
     assert restore(db, archive, manifests["2020-01"]) == 2
-    assert "deleted by retention: 0" in verify(auditctl, tmp_path)
+    assert "in the archive" not in verify(auditctl, tmp_path)
     after = read_blocks(log)
     assert [block[7:] for block in after] == [block[7:] for block in before]
     assert [block[5] for block in after if block[0] == 3] == [block[5] for block in before if block[0] == 3]

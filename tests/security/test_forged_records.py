@@ -45,7 +45,7 @@ READER |= {"quoted", "shown_change", "shown_part"}
 READER |= {"drop_view", "save_view", "saved_views"}
 READER |= {"record_lookup", "record_session"}
 READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
-READER |= {"month_fingerprint"}
+READER |= {"month_fingerprint", "stays_hot"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
     "note_log_file", "place_hold", "record_event", "record_import", "record_membership", "release_hold",

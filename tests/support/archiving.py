@@ -21,6 +21,17 @@ FILL: LiteralString = """
       from generate_series(1, %s) as i
 """
 
+OWN: LiteralString = """
+    select event_id from auditctl.event
+     where target like 'auditctl.%%' and to_char(occurred_at at time zone 'UTC', 'YYYY-MM') = %s order by 1
+"""
+
+FILL_OWN: LiteralString = """
+    insert into auditctl.event (occurred_at, actor_kind, target, target_id, action, new_values)
+    select %s::timestamptz + n * interval '1 hour', 'system', t.target, n::text, 'EVENT', '{"a": 1}'
+      from unnest(%s::text[]) with ordinality as t (target, n)
+"""
+
 HOT: LiteralString = """
     select event_id, (extract(epoch from occurred_at) * 1000000)::bigint, target, target_id, new_values::text
       from auditctl.event where target not like 'auditctl.%' order by 2, 1
@@ -39,6 +50,17 @@ def fill(conn: psycopg.Connection, *names: str, count: int = 20) -> None:
     for name in names:
         months(conn, f"{name}-01", f"{name}-01")
         conn.execute(FILL, [f"{name}-03 00:00+00", count])
+
+
+def fill_own(conn: psycopg.Connection, month: str, *targets: str) -> list[int]:
+    """Put events of auditctl itself into a month that has others; return the numbers of all that it has."""
+    conn.execute(FILL_OWN, [f"{month}-04 00:30+00", list(targets)])
+    return own(conn, month)
+
+
+def own(conn: psycopg.Connection, month: str) -> list[int]:
+    """The numbers of the events of auditctl itself that the table has of a month."""
+    return [number for (number,) in conn.execute(OWN, [month]).fetchall()]
 
 
 def hot(conn: psycopg.Connection) -> list[Row]:

@@ -30,7 +30,9 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.log_month is 'The partition of a month such as 2026-11; null if the log has none';
 
-create or replace function auditctl_internal.fingerprint(p_relation regclass, out rows bigint, out fingerprint numeric)
+create or replace function auditctl_internal.fingerprint(
+    p_relation regclass, p_condition text default 'true', out rows bigint, out fingerprint numeric
+)
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
 -- Times as text must be the same in every session.
@@ -44,11 +46,11 @@ begin
         'select count(*), coalesce(sum(hashtextextended(coalesce(e.context::text, ''-'') collate "C", '
         'hashtextextended(coalesce(e.new_values::text, ''-'') collate "C", hashtextextended(coalesce(e.old_values::text, ''-'') collate "C", '
         'hashtextextended(row(e.event_id, e.occurred_at, e.xact_id, e.actor_kind, e.action, e.actor, e.ip, e.db_user, e.target, e.target_id)::text '
-        'collate "C", 0))))), 0) from only %s as e', p_relation
+        'collate "C", 0))))), 0) from only %s as e where %s', p_relation, p_condition
     ) into rows, fingerprint;
 end
 $auditctl$;
-comment on function auditctl_internal.fingerprint is 'The number of events of a partition and a sum over their columns as text, whatever their order';
+comment on function auditctl_internal.fingerprint is 'The number of those events e of a partition that satisfy a condition, and a sum over their columns as text, whatever their order';
 
 create or replace function auditctl.month_fingerprint(p_month text, out rows bigint, out fingerprint numeric)
 language sql stable security definer
@@ -106,20 +108,6 @@ $auditctl$;
 comment on function auditctl_internal.still_month is
     'The partition of a month that is over, to which nobody else writes until the transaction ends; null if the log has none';
 
-create or replace function auditctl_internal.has_announcements(p_month text) returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $auditctl$
-    -- What upkeep, erasure and changes of capture did: without its event, verify reports each of them.
-    select
-        exists (select from auditctl.block)
-        and exists (
-            select from auditctl_internal.partition_targets(to_date(p_month, 'YYYY-MM')::timestamp) as t (target)
-            where starts_with(t.target, 'auditctl.') and t.target not in ('auditctl.export', 'auditctl.lookup', 'auditctl.session')
-        )
-$auditctl$;
-comment on function auditctl_internal.has_announcements is 'Whether a month of a sealed log has events that verify needs to tell what was announced';
-
 create or replace function auditctl.begin_month(p_month text) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -128,13 +116,12 @@ begin
     if auditctl_internal.still_month(p_month) is null then
         return false;
     end if;
+    if not auditctl_internal.has_cold_events(p_month) then
+        return false;
+    end if;
     if exists (select from auditctl.archived_month as a where a.month = p_month and a.ended_at is null and a.dropped_at is not null) then
         raise exception 'the log has events of % that came after the month was archived and dropped', p_month
             using errcode = 'object_not_in_prerequisite_state', hint = format('Bring the others back first, with restore-archive %s.', p_month);
-    end if;
-    if auditctl_internal.has_announcements(p_month) then
-        raise exception 'the month % has events by which verify knows what was announced in this sealed log', p_month
-            using errcode = 'object_not_in_prerequisite_state', hint = 'It stays in the database. Other months can be archived.';
     end if;
     -- Upkeep must not drop the month while its files are written anew.
     update auditctl.archived_month set ended_at = now() where month = p_month and ended_at is null;
@@ -144,7 +131,7 @@ $auditctl$;
 revoke execute on function auditctl.begin_month from public;
 grant execute on function auditctl.begin_month to auditctl_admin;
 comment on function auditctl.begin_month is
-    'Makes sure that a month is over and no transaction may still write to it, and that upkeep does not drop it; false if the log has no partition for it';
+    'Makes sure that a month is over and no transaction may still write to it, and that upkeep does not drop it; false if the log has no events of it but hot ones';
 
 create or replace function auditctl.record_archive(
     p_month text, p_location text, p_database text, p_rows bigint, p_fingerprint numeric, p_content text, p_manifest text,
@@ -155,7 +142,9 @@ set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
     v_partition constant regclass := auditctl_internal.still_month(p_month);
+    v_month constant timestamp := to_date(p_month, 'YYYY-MM');
     v_now record;
+    v_hot record;
     v_event_id bigint;
 begin
     if octet_length(p_location) > 4096 or octet_length(p_database) > 63 then
@@ -171,10 +160,14 @@ begin
             'month', p_month, 'rows', p_rows, 'location', p_location, 'database', p_database, 'manifest', p_manifest, 'content', p_content
         ), 'month archived'
     );
-    insert into auditctl.archived_month (month, location, database, rows, fingerprint, content, manifest, targets, is_proved, event_id)
+    select f.* into v_hot from auditctl_internal.fingerprint(v_partition, auditctl_internal.hot_condition(v_month)) as f;
+    insert into auditctl.archived_month (
+        month, location, database, rows, fingerprint, hot_rows, hot_fingerprint, content, manifest, targets, is_proved, event_id
+    )
     values (
-        p_month, p_location, p_database, p_rows, p_fingerprint, p_content, p_manifest,
-        array(select t.target from auditctl_internal.partition_targets(to_date(p_month, 'YYYY-MM')::timestamp) as t (target)), p_is_proved, v_event_id
+        p_month, p_location, p_database, p_rows, p_fingerprint, v_hot.rows, v_hot.fingerprint, p_content, p_manifest,
+        array(select t.target from auditctl_internal.partition_targets(v_month) as t (target) where not auditctl.stays_hot(t.target)),
+        p_is_proved, v_event_id
     );
     return v_event_id;
 end
@@ -217,6 +210,7 @@ declare
     v_state constant text := auditctl_internal.retention_state();
     v_event_id constant bigint := nextval('auditctl.event_event_id_seq');
     v_archive auditctl.archived_month;
+    v_condition text;
     v_data jsonb;
 begin
     perform auditctl_internal.close_month(v_partition::regclass);
@@ -234,14 +228,13 @@ begin
             v_partition, 'changed since it was archived, and kept', v_data || auditctl_internal.count_events(p_month, null), v_event_id
         );
     end if;
-    v_data := v_data || auditctl_internal.count_events(p_month, 'true');
-    v_data := v_data || coalesce(jsonb_build_object('sealed', auditctl_internal.prune_leaves(p_month, 'true', v_data, v_event_id)), '{}');
-    perform auditctl_internal.replace_month(p_month, null, false, v_state);
-    perform auditctl_internal.recount_transactions(p_month);
-    perform auditctl_internal.note_count(v_archive.month, v_archive.rows, 0);
+    v_condition := format('not (%s)', auditctl_internal.hot_condition(p_month));
+    v_data := auditctl_internal.begin_deletion(p_month, v_condition, v_data, v_event_id);
+    -- In no hurry: while the log is in use, the month stays whole.
+    perform auditctl_internal.replace_month(p_month, v_condition, (v_data ->> 'kept')::bigint > 0, v_state);
     update auditctl.archived_month set dropped_at = now() where archive_id = v_archive.archive_id;
-    return auditctl_internal.record_upkeep(v_partition, 'archived events dropped', v_data, v_event_id);
+    return auditctl_internal.end_deletion(p_month, v_data, 'archived events dropped', v_event_id);
 end
 $auditctl$;
 comment on function auditctl_internal.drop_month is
-    'Drops the partition of an archived month if it has the very events that were archived, else keeps it; null if it is not archived';
+    'Drops the events of an archived month but the hot ones, if it has the very events that were archived, else keeps it; null if it is not archived';

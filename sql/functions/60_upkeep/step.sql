@@ -67,7 +67,8 @@ begin
     end loop;
     return query
     select
-        'archive', p.partition::text, case when changed then 0 else a.rows end, case when changed then (auditctl_internal.fingerprint(p.partition)).rows else 0 end,
+        'archive', p.partition::text, case when changed then 0 else a.rows - a.hot_rows end,
+        case when changed then (auditctl_internal.fingerprint(p.partition)).rows else a.hot_rows end,
         case when changed then 'It changed since it was archived, and stays.' else format('It was archived to %s.', a.location) end
     from auditctl_internal.archived_partitions() as p
     join auditctl.archived_month as a on a.archive_id = p.archive_id

@@ -1,7 +1,11 @@
--- The months of the log that are over, oldest first, with what was archived of each; empty ones are left out.
+-- The months of the log that are over, oldest first, with what was archived of each. Events that stay hot do not count.
 select
     month.name,
-    exists (select from auditctl.event as e where e.occurred_at >= month.first and e.occurred_at < month.next) as has_events,
+    exists (
+        select
+        from auditctl.event as e
+        where e.occurred_at >= month.first and e.occurred_at < month.next and not auditctl.stays_hot(e.target)
+    ) as has_events,
     a.location,
     a.manifest,
     a.rows,
