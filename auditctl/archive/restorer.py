@@ -17,8 +17,15 @@ from psycopg.sql import SQL, Identifier
 
 from auditctl import database
 from auditctl.archive import (
-    archiver, evidence_restorer, file_check, hot_targets, layout, month_place, parts, settings,
-)  # fmt: skip
+    archiver,
+    evidence_restorer,
+    file_check,
+    hot_targets,
+    layout,
+    month_place,
+    parts,
+    settings,
+)
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey

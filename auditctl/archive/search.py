@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from math import inf
+from operator import gt, lt
 from typing import TYPE_CHECKING
 
 from auditctl.archive import hot_targets, parts, texts
@@ -261,20 +262,12 @@ def _after(table: Table, position: Position, order: Order) -> BooleanValue:
     import ibis
 
     time = ibis.literal(_EPOCH + timedelta(microseconds=position[0]))
-    before = _greater if order is Order.ASC else _less
+    before = gt if order is Order.ASC else lt
     rest = before(table.event_id, position[1]) | ((table.event_id == position[1]) & before(table.database, position[2]))
     condition = before(table.occurred_at, time) | ((table.occurred_at == time) & rest)
     # Implied, and what engines compare with the statistics of the files.
     bound = table.occurred_at >= time if order is Order.ASC else table.occurred_at <= time
     return bound & condition
-
-
-def _greater(column: object, value: object) -> BooleanValue:
-    return column > value  # type: ignore[operator]
-
-
-def _less(column: object, value: object) -> BooleanValue:
-    return column < value  # type: ignore[operator]
 
 
 def _selects(predicate: ArchivePredicate, event: ArchivedEvent) -> bool:

@@ -110,18 +110,29 @@ def test_a_month_of_which_only_they_are_left_has_nothing_to_archive(
 def test_a_month_comes_back_beside_them_and_goes_again(
     conn: psycopg.Connection, folder: Path, month: list[int], auditctl: RunAuditctl
 ) -> None:
-    before, files = hot(conn), names(folder)
+    fill(conn, "2020-01", count=120)
+    auditctl("maintain", check=0)
+    before = hot(conn)
+    assert large(conn) == [120]
     archive(auditctl, folder)
+    assert large(conn) == []
     files = names(folder)
     restored = auditctl("restore-archive", "2020-01", check=0)
-    assert (restored.out, restored.err) == (f"2020-01: 21 events restored from {folder}.\n", "")
+    assert (restored.out, restored.err) == (f"2020-01: 141 events restored from {folder}.\n", "")
     assert (hot(conn), own(conn, "2020-01")) == (before, month)
+    auditctl("maintain", check=0)
+    assert large(conn) == [120]
     query = "select new_values ->> 'rows' from auditctl.event where context ->> 'summary' = 'month restored'"
-    assert conn.execute(query).fetchone() == ("21",)
+    assert conn.execute(query).fetchone() == ("141",)
     assert auditctl("archive", "--include-restored", check=0).out == "2020-01: recorded; its files were complete.\n"
-    assert "21 events dropped" in auditctl("maintain", check=0).out
+    assert "141 events dropped" in auditctl("maintain", check=0).out
     assert (hot(conn), own(conn, "2020-01"), names(folder)) == ([], [month[0], month[2]], files)
     assert "2020" not in auditctl("doctor").out
+
+
+def large(conn: psycopg.Connection) -> list[int]:
+    """How many events each large transaction has."""
+    return [events for (events,) in conn.execute("select events from auditctl.large_transaction").fetchall()]
 
 
 def test_they_expire_later_and_do_not_come_back(

@@ -1,4 +1,4 @@
--- Months that [archive] in the file has archived, and that still are not 35 days after they could be. Auditctl's own events and
+-- Months that [archive] in the file has archived, and that still are not 35 days after they could be. What stays hot and
 -- months that somebody brought back stay in the database.
 select
     'auditctl.archiving' as object,
@@ -29,6 +29,6 @@ where i.inhparent = 'auditctl.event'::regclass and c.relname ~ '^event_[0-9]{4}_
     and month.next <= (now() at time zone 'UTC' - coalesce(s.keep_hot, '0 days')::interval) at time zone 'UTC' - interval '35 days'
     and last.restored_at is null and (last.archive_id is null or last.ended_at is not null)
     and exists (
-        select from auditctl.event as e where e.occurred_at >= month.first and e.occurred_at < month.next and e.target not like 'auditctl.%'
+        select from auditctl.event as e where e.occurred_at >= month.first and e.occurred_at < month.next and not auditctl.stays_hot(e.target)
     )
 group by s.location
