@@ -7,8 +7,8 @@ the files that the log names. So each event is read once, also while its month m
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from auditctl.log.archive_predicates import ArchivePredicate
 from auditctl.log.event_texts import Project
 from auditctl.log.formats.format import Row
 from auditctl.log.predicates import Predicate
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import LARGEST_EVENT_ID, Order, Selection
 
 _POSITION = SQL(
     "extract(epoch from created_on) * 1000000 as position, event_id as position_id, action::text as position_action, {}"
@@ -41,9 +41,15 @@ Place = tuple[Any, int]
 Entry = tuple[Place, str, Row]
 """The place of an event, its action, and what is shown of it."""
 
+_EntryOrEdge = tuple[Place, str, Row | None]
+"""The same, or without a row the place from which on there may be archived events."""
+
+OpenedMonths = MutableMapping[tuple[str | None, ...], Month]
+"""Months by where they are and what the log says of them, with the digest of their manifest: none of them changes."""
+
 
 @contextmanager
-def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
+def snapshot(conn: Connection, path: str | None = None, opened: OpenedMonths | None = None) -> Iterator[Archive]:
     """Run the block in a transaction for reading the log (queries/read_everywhere.sql); yield the months it dropped.
 
     Of these months, the events that stay hot are left out.
@@ -51,6 +57,7 @@ def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
     Args:
         conn: The connection.
         path: Where the archive is; None for where it was when it was written.
+        opened: The months that were opened before, to which others are added; None for none.
 
     Raises:
         ArchiveError: A month is missing, or its manifest is not the one that the log names.
@@ -58,7 +65,8 @@ def snapshot(conn: Connection, path: str | None = None) -> Iterator[Archive]:
     """
     with read_transaction(conn, "queries/read_everywhere.sql"):
         rows = conn.execute(resources.sql_text("queries/dropped_month.sql").encode()).fetchall()
-        months = tuple(_month(path, *row) for row in rows)
+        known = {} if opened is None else opened
+        months = tuple(_opened(known, path, row) for row in rows)
         yield Archive(path or "of the log", months, has_cold_events_only=True)
 
 
@@ -69,6 +77,12 @@ def labels(conn: Connection) -> Mapping[str, str]:
         DatabaseError: The login may not read the log.
     """
     return {target.name: target.label for target in target_names.read(conn) if target.label is not None}
+
+
+def _opened(opened: OpenedMonths, path: str | None, row: tuple[Any, ...]) -> Month:
+    if (path, *row) not in opened:
+        opened[path, *row] = _month(path, *row)
+    return opened[path, *row]
 
 
 def _month(path: str | None, month: str, database: str, location: str, digest: str, elsewhere: str | None) -> Month:
@@ -91,7 +105,8 @@ def _month(path: str | None, month: str, database: str, location: str, digest: s
 class MergedPage:
     """A part of the log with its archived months; iterating over it, once, reads it in constant memory.
 
-    It must be iterated over within `snapshot`.
+    It must be iterated over within `snapshot`. No file is read before the events of the table come to the time of the
+    first one.
 
     Attributes:
         conn: The connection, busy until the end.
@@ -128,13 +143,21 @@ class MergedPage:
             ArchiveError: A file is missing, was altered, or cannot be read.
             DatabaseError: The login may not read the log, or the connection is lost.
         """
-        limit, last = self.selection.limit, None
-        most = None if limit is None else limit + (1 if self.without is None else 2)
+        limit = self.selection.limit
+        # What is left out later may be any number of events.
+        most = None if limit is None or self.keep is not None else limit + (1 if self.without is None else 2)
         selection = replace(self.selection, limit=most)
-        hot = self._hot(selection)
-        entries: Iterable[Entry] = heapq.merge(
-            hot, self._cold(selection), key=lambda entry: entry[0], reverse=selection.order is Order.DESC
-        )
+        with closing(self._hot(selection)) as hot, closing(self._cold(selection)) as cold:
+            yield from self._page(hot, cold)
+            if most is not None:
+                for _ in hot:
+                    pass  # to the end, which is near: leaving a stream early costs a cancel request
+
+    def _page(self, hot: Iterator[Entry], cold: Iterator[_EntryOrEdge]) -> Iterator[Row]:
+        limit, last = self.selection.limit, None
+        both: tuple[Iterator[_EntryOrEdge], ...] = (hot, cold)
+        merged = heapq.merge(*both, key=lambda entry: entry[0], reverse=self.selection.order is Order.DESC)
+        entries: Iterable[Entry] = ((place, action, row) for place, action, row in merged if row is not None)
         for place, _, row in entries if self.keep is None else self.keep(entries):
             if place[1] == self.without:
                 continue
@@ -145,18 +168,20 @@ class MergedPage:
             last = place
             self.first_event_id, self.last_event_id = self.first_event_id or last[1], last[1]
             yield row
-        for _ in hot:
-            pass  # to the end, which is near: leaving a stream early costs a cancel request
 
-    def _hot(self, selection: Selection) -> Iterator[Entry]:
+    def _hot(self, selection: Selection) -> Generator[Entry]:
         projection = _POSITION.format(self.projection)
         for time, event_id, action, *row in window_search.rows(self.conn, selection, projection):
             yield (time, event_id), action, tuple(row)
 
-    def _cold(self, selection: Selection) -> Iterator[Entry]:
+    def _cold(self, selection: Selection) -> Generator[_EntryOrEdge]:
         is_back = selection.order is Order.DESC
         after = None if selection.after is None else position_of(selection.after, "" if is_back else _HIGHEST)
         archived = ArchiveSelection(self.predicates, selection.order, after, selection.limit)
+        edge = self.search.edge(archived)
+        if edge is None:
+            return
+        yield (edge, LARGEST_EVENT_ID if is_back else 0), "", None
         for event in self.search.events(archived):
             yield event.position[:2], event.texts["action"] or "", self.project(event.texts)
 

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import inf, isinf
 from typing import TYPE_CHECKING, TypeVar
 
-from psycopg.sql import SQL, Literal
+from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import resources
-from auditctl.archive import object_periods
+from auditctl.archive import everywhere, object_periods
+from auditctl.archive.everywhere import MergedPage
 from auditctl.archive.object_periods import End, KeyChange, NamePeriod, Period, RenameAt, Time
+from auditctl.archive.pages import position_of
 from auditctl.archive.search import ArchiveSelection, Search
 from auditctl.archive.texts import ArchivedEvent
 from auditctl.database import Connection
 from auditctl.log import archive_predicates
 from auditctl.log.archive_predicates import ArchivePredicate
+from auditctl.log.event_texts import Project
 from auditctl.log.formats import raw_json
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import Cursor, Order, Selection
 
 if TYPE_CHECKING:
     from ibis.expr.types import BooleanValue, Table
@@ -101,7 +104,49 @@ def of_archive(search: Search, target: str, spellings: Sequence[str], renames: S
     return _life(named, spellings, lambda keys: _in_archive(search, named, keys))
 
 
-def everywhere(conn: Connection, search: Search, target: str, key: str) -> Life:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which part of a history to read.
+
+    Attributes:
+        order: Oldest or newest first.
+        after: The event after which to continue, in that order; None to start at the beginning.
+        limit: The maximum number of events; None for all.
+    """
+
+    order: Order = Order.ASC
+    after: Cursor | None = None
+    limit: int | None = None
+
+
+def page(
+    conn: Connection, search: Search, life: Life, stretch: Stretch, projection: Composable, project: Project
+) -> MergedPage:
+    """Return a part of the history of an object in the log and its archived months, to be read within their snapshot.
+
+    Args:
+        conn: The connection.
+        search: The archived months.
+        life: What belongs to it.
+        stretch: Which part.
+        projection: The columns of each event of the table.
+        project: The same columns of an archived event.
+    """
+    after = stretch.after
+    if after is not None and stretch.order is Order.ASC:
+        # With that event itself: whether a truncate belongs to the history depends on the event before it.
+        after = replace(after, event_id=after.event_id - 1)
+
+    def keep(entries: Iterable[everywhere.Entry]) -> Iterator[everywhere.Entry]:
+        for entry in without_repeated_ends(entries, lambda entry: entry[1], stretch.order):
+            if stretch.after is None or entry[0] != position_of(stretch.after)[:2]:
+                yield entry
+
+    selection = replace(life.selection(), order=stretch.order, after=after, limit=stretch.limit)
+    return MergedPage(conn, selection, (life.archived(),), projection, search, project, keep=keep)
+
+
+def of_log(conn: Connection, search: Search, target: str, key: str) -> Life:
     """Return the history of an object in the log and its archived months, within `everywhere.snapshot`.
 
     Raises:

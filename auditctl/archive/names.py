@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from auditctl.archive import key_texts
 from auditctl.archive.known_users import ArchivedUsers
-from auditctl.archive.search import Search, naming
+from auditctl.archive.part_errors import naming
+from auditctl.archive.search import Search
 from auditctl.display import shown_as
 from auditctl.errors import UsageError
 from auditctl.log import archive_predicates, jsonb_text, keys, target_names, transactions, user_names

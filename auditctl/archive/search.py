@@ -6,7 +6,6 @@ little is found. What is found is what one ordered query over all files would re
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,11 @@ from math import inf
 from operator import gt, lt
 from typing import TYPE_CHECKING
 
-from auditctl.archive import hot_targets, parts, texts
+from auditctl.archive import hot_targets, texts
 from auditctl.archive.archive import RESTORE, Archive, ArchivedPart
-from auditctl.archive.engines import Engine, EngineError, EngineMemoryError
+from auditctl.archive.engines import Engine, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
+from auditctl.archive.part_errors import naming, require_content
 from auditctl.archive.texts import ArchivedEvent, Labels, Position
 from auditctl.log import archive_predicates
 from auditctl.log.archive_predicates import ArchivePredicate
@@ -85,6 +85,20 @@ class Search:
         """
         found = self._events(selection, archive_predicates.conjunction(selection.predicates))
         yield from found if selection.limit is None else islice(found, selection.limit)
+
+    def edge(self, selection: ArchiveSelection) -> int | None:
+        """Return when the first event may have been captured, in the order of the selection, by the manifests alone.
+
+        Returns:
+            Microseconds since 1970; None if no file can have an event of the selection.
+        """
+        found = self._searched(selection, archive_predicates.conjunction(selection.predicates))
+        if selection.order is Order.ASC:
+            times = [datetime.fromisoformat(part.part.first_occurred_at) for part in found]
+        else:
+            times = [datetime.fromisoformat(part.part.last_occurred_at) for part in found]
+        first = min if selection.order is Order.ASC else max
+        return (first(times) - _EPOCH) // timedelta(microseconds=1) if times else None
 
     def _events(self, selection: ArchiveSelection, predicate: ArchivePredicate) -> Iterator[ArchivedEvent]:
         slices = _slices(self._searched(selection, predicate), is_merged=len(self.archive.databases) > 1)
@@ -182,7 +196,7 @@ class Search:
             if part.path not in self._known:
                 part.require()
                 if self.checks_content:
-                    _require_content(part)
+                    require_content(part)
                 self._known.add(part.path)
         with naming(window):
             events = self.engine.events([part.files.location(part.path) for part in window])
@@ -201,44 +215,6 @@ class Search:
     def _condition(self, table: Table, predicate: ArchivePredicate, selection: ArchiveSelection) -> BooleanValue:
         condition = predicate.expression(table)
         return condition if selection.after is None else condition & _after(table, selection.after, selection.order)
-
-
-class naming:  # noqa: N801 - used like a function
-    """Raises ArchiveError, with the name of the file, where an engine cannot read one of some files."""
-
-    def __init__(self, window: Sequence[ArchivedPart]) -> None:
-        self._window = window
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        """Translate an error."""
-        if isinstance(error, EngineMemoryError):
-            return
-        if isinstance(error, EngineError | ValueError | TypeError | OverflowError):
-            for part in self._window:
-                _require_readable(part)
-            names = ", ".join(part.files.shown(part.path) for part in self._window[:3])
-            message = " ".join(str(error).split())[:300]
-            raise ArchiveError(f"the archive cannot be read ({names}): {message}", hint=RESTORE) from error
-
-
-def _require_readable(part: ArchivedPart) -> None:
-    part.require()
-    _require_content(part)
-    for _ in parts.read(part.files, part.path):
-        pass
-
-
-def _require_content(part: ArchivedPart) -> None:
-    content = hashlib.sha256()
-    for data in part.files.chunks(part.path):
-        content.update(data)
-    if content.hexdigest() != part.part.sha256:
-        raise ArchiveError(
-            f"{part.files.shown(part.path)} was altered: its SHA-256 is not that of its manifest", hint=RESTORE
-        )
 
 
 def _slices(found: Sequence[ArchivedPart], *, is_merged: bool) -> list[list[ArchivedPart]]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from auditctl.actions import Action
 from auditctl.archive.archive import Month
-from auditctl.archive.search import Search, naming
+from auditctl.archive.part_errors import naming
+from auditctl.archive.search import Search
 from auditctl.archive.texts import time_text
 from auditctl.clock import Clock
 from auditctl.log import archive_predicates, archive_value_predicates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,8 @@ from auditctl.errors import UsageError
 from auditctl.log.columns import DATABASE, Columns
 
 if TYPE_CHECKING:
-    from auditctl.archive.archive import Archive
-    from auditctl.archive.names import ArchiveNames
+    from auditctl.archive.access import ArchiveAccess
     from auditctl.archive.search import Search
-    from auditctl.database import Connection
-    from auditctl.log.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +64,13 @@ class ArchiveChoice:
             with engines.session(self.engine) as engine:
                 yield Search(archive.read(files.at(self.path or ""), self.database), engine)
 
-    @contextmanager
-    def search(self, months: Archive, labels: Mapping[str, str]) -> Iterator[Search]:
-        """Search the archived months of a log, with its labels. Raises UsageError if the engine is not installed."""
+    def access(self) -> ArchiveAccess:
+        """Return how the archived months of a log are read. Raises UsageError if a library is not installed."""
         from auditctl.archive import engines, extra
 
         with extra.required():
-            from auditctl.archive.search import Search
-
-            with engines.session(self.engine) as engine:
-                yield Search(months, engine, dict.fromkeys(months.databases, labels))
-
-    def resolve(self, conn: Connection, filters: Filters) -> Filters:
-        """Return filters of a log and its archived months with names looked up.
-
-        Raises:
-            UsageError: A name is not known, or the engine is not installed.
-            ArchiveError: A file is missing, or was altered.
-            DatabaseError: The login may not read the log.
-        """
-        from auditctl.archive import everywhere
-        from auditctl.archive.names_everywhere import NamesEverywhere
-
-        @contextmanager
-        def archived() -> Iterator[ArchiveNames]:
-            with everywhere.snapshot(conn, self.path) as months, self.search(months, {}) as search:
-                from auditctl.archive.names import ArchiveNames
-
-                yield ArchiveNames(search)
-
-        return filters.resolve(NamesEverywhere(conn, archived))
+            from auditctl.archive.access import ArchiveAccess
+        return ArchiveAccess(self.path, partial(engines.session, self.engine))
 
     def require_columns(self, columns: Columns | None) -> None:
         """Make sure that the column of archives is not chosen without one. Raises UsageError."""

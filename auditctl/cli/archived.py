@@ -71,10 +71,10 @@ def print_log(
 
     cursor = None if after is None else Cursor.parse(after)
     with session.connect(READER) as conn:
-        resolved = choice.resolve(conn, filters)
+        access = choice.access()
+        resolved = access.resolve(conn, filters)
         recorded = lookups.record(conn, lookups.of_search(resolved))
-        labels = everywhere.labels(conn)
-        with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:
+        with access.search(conn) as search:
             page = everywhere.MergedPage(
                 conn, Selection(resolved.predicates(), after=cursor, limit=limit), resolved.archive_predicates(),
                 shown.output_format.listed(shown.is_safe, shown.layout), search,
@@ -131,12 +131,10 @@ def print_event(session: Session, choice: ArchiveChoice, event_id: int, shown: S
         return
     with session.connect(READER) as conn:
         projection = shown.output_format.projection(shown.is_safe, shown.layout.columns)
-        labels = everywhere.labels(conn)
-        with everywhere.snapshot(conn, choice.path) as months:
+        with choice.access().search(conn) as search:
             found = everywhere.event(conn, event_id, projection)
             if found is None:
-                with choice.search(months, labels) as search:
-                    texts = pages.event(search, event_id).texts
+                texts = pages.event(search, event_id).texts
                 found = (texts["target_name"] or "", texts["target_id"], project(texts))
         target, target_id, row = found
         recorded = lookups.record(conn, lookups.of_event(event_id, target, target_id))

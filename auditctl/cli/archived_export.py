@@ -13,7 +13,6 @@ from auditctl.cli.session import READER, Session
 from auditctl.log import export as log_export
 from auditctl.log.export import ExportRequest, ExportResult
 from auditctl.log.formats import Layout
-from auditctl.log.selection import Selection
 
 
 def write_export(
@@ -32,30 +31,18 @@ def write_export(
     with output.destination(path, stdout=stdout, force=force, code=request.format.harmless) as sink:
         if choice.is_alone:
             return _write_alone(session, choice, request, shown, sink)
-        from auditctl.archive import everywhere, export
+        access = choice.access()
+        from auditctl.archive import export
 
         with session.connect(READER) as conn:
-            resolved = choice.resolve(conn, request.filters)
-            event_id, _ = log_export.record_begin(conn, request)
-            labels = everywhere.labels(conn)
-            with (
-                everywhere.snapshot(conn, choice.path) as months,
-                choice.search(months, labels) as search,
-                progress.counter(session, "events") as show,
-            ):
-                page = everywhere.MergedPage(
-                    conn, Selection(resolved.predicates(), request.order), resolved.archive_predicates(),
-                    request.format.projection(shown.is_safe, request.columns), search,
-                    request.format.projection_of_texts(shown.is_safe, request.columns), without=event_id,
-                )  # fmt: skip
-                search.checks_content = True
+            with export.begin(conn, access, request) as running, progress.counter(session, "events") as show:
                 result = export.write(
-                    page, request.format, shown.layout, sink,
-                    lambda events, size: show(events, f"{size / 1e6:,.1f} MB"), event_id,
+                    running.page, request.format, shown.layout, sink,
+                    lambda events, size: show(events, f"{size / 1e6:,.1f} MB"), running.event_id,
                 )  # fmt: skip
             sink.sync()
             log_export.record_end(conn, request.filters, result)
-            for sentence in (*resolved.doubts(conn), *coverage.read(conn, resolved).gaps):
+            for sentence in (*running.filters.doubts(conn), *coverage.read(conn, running.filters).gaps):
                 session.say(sentence)
     if result.event_id is None:
         print_warning("the server is read-only, so this export is not recorded in the log")

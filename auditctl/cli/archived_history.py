@@ -12,7 +12,7 @@ from auditctl.cli.session import READER, Session
 from auditctl.log import lookups, reader, target_names
 from auditctl.log.filters import Filters
 from auditctl.log.keys import Key
-from auditctl.log.selection import Order, Selection
+from auditctl.log.selection import Order
 
 
 def print_history(session: Session, choice: ArchiveChoice, table: str, key: str, shown: Shown, order: Order) -> None:
@@ -26,20 +26,17 @@ def print_history(session: Session, choice: ArchiveChoice, table: str, key: str,
     if choice.is_alone:
         _print_alone(session, choice, table, key, shown, order)
         return
-    from auditctl.archive import everywhere, history
+    access = choice.access()
+    from auditctl.archive import history
 
     with session.connect(READER) as conn:
         target = reader.target_of(conn, table, key)
         recorded = lookups.record(conn, lookups.of_history(target, key))
-        labels = everywhere.labels(conn)
-        with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:
-            life = history.everywhere(conn, search, target, key)
-            selection = life.selection()
-            page = everywhere.MergedPage(
-                conn, Selection(order=order, source=selection.source), (life.archived(),),
-                shown.output_format.listed(shown.is_safe, shown.layout), search,
+        with access.search(conn) as search:
+            page = history.page(
+                conn, search, history.of_log(conn, search, target, key), history.Stretch(order),
+                shown.output_format.listed(shown.is_safe, shown.layout),
                 shown.output_format.listed_texts(shown.is_safe, shown.layout),
-                keep=partial(history.without_repeated_ends, action_of=lambda entry: entry[1], order=order),
             )  # fmt: skip
             print_events(shown.output_format, shown.output_format.write(page, shown.layout))
         hint = "" if page.count else reader.suggest(conn, target, key)

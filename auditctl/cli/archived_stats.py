@@ -26,13 +26,12 @@ def count(session: Session, choice: ArchiveChoice, filters: Filters) -> Statisti
 
             groups, size = stats.count_events(search, names.resolve(filters, search), show)
             return ArchiveStatistics(groups, size)
-    from auditctl.archive import everywhere
+    access = choice.access()
+    from auditctl.archive import everywhere, stats
 
     with session.connect(READER) as conn:
-        resolved, labels = choice.resolve(conn, filters), everywhere.labels(conn)
-        with everywhere.snapshot(conn, choice.path) as months, choice.search(months, labels) as search:
-            from auditctl.archive import stats
-
+        resolved, labels = access.resolve(conn, filters), everywhere.labels(conn)
+        with access.search(conn, labels) as search:
             with progress.bar(session, "counting") as show:
                 counted = count_partitions(conn, resolved, labels, report=show)
             with progress.bar(session, "counting the files") as show:

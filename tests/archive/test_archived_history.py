@@ -8,15 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.sql import SQL
 
-from auditctl.archive import archive, files, history, pages
+from auditctl import database
+from auditctl.archive import archive, engines, files, history, pages
+from auditctl.archive.access import ArchiveAccess
 from auditctl.archive.search import ArchiveSelection, Search
-from auditctl.log.selection import Order
+from auditctl.log.selection import Cursor, Order
 from tests.fixtures.engines import NEEDS_SPARK
-from tests.support.archived import archive_month
+from tests.support.archived import archive_month, move_month
 from tests.support.recorded import START, Recorded, label, record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
 
     from auditctl.archive.engines import Engine
@@ -78,3 +83,30 @@ def test_the_history_in_an_archive_is_that_of_the_log(
                 )  # fmt: skip
                 found = [int(number or 0) for (number,) in page]
                 assert found == (expected if order is Order.ASC else expected[::-1]), (target, key)
+
+
+@pytest.mark.parametrize("order", list(Order))
+def test_parts_of_a_history_are_together_the_whole_of_it(
+    db: str, conn: psycopg.Connection, tmp_path: Path, order: Order
+) -> None:
+    record(conn, *draw_events(random.Random(1)), *draw_events(random.Random(2)))
+    for name in NAMES:
+        label(conn, name)
+    query = "select event_id from auditctl.history('shop.a', '1') order by occurred_at, event_id"
+    whole = [row[0] for row in conn.execute(query)]
+    move_month(conn, tmp_path, "2026-04")
+    access = ArchiveAccess(str(tmp_path), engines.session)
+    found: list[str] = []
+    after: str | None = None
+    with database.connect(db) as reading:
+        while not found or after is not None:
+            stretch = history.Stretch(order, None if after is None else Cursor.parse(after), 3)
+            with access.search(reading) as search:
+                life = history.of_log(reading, search, "shop.a", "1")
+                page = history.page(
+                    reading, search, life, stretch, SQL("event_id::text"), lambda texts: (texts["event_id"],)
+                )
+                some = [str(number) for (number,) in page]
+            assert len(some) == 3 or page.following is None
+            found, after = [*found, *some], page.following
+    assert [int(number) for number in found] == (whole if order is Order.ASC else whole[::-1])

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
-from auditctl.archive.engines.engine import Engine, EngineError, EngineMemoryError
+from auditctl.archive.engines.engine import Engine, EngineError, EngineMemoryError, EngineStopped
 from auditctl.errors import UsageError
 
-__all__ = ["BY_NAME", "ENGINES", "Engine", "EngineError", "EngineMemoryError", "EngineRow", "session"]
+__all__ = ["BY_NAME", "ENGINES", "Engine", "EngineError", "EngineMemoryError", "EngineRow", "EngineStopped", "session"]
 
 
 @dataclass(frozen=True, slots=True)

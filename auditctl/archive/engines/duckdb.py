@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
 
 from auditctl.archive.columns import COLUMNS, DATABASE, MICROSECONDS, MONTH
-from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError, EngineMemoryError
+from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError, EngineMemoryError, EngineStopped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +43,9 @@ _FROM_PATH = (
     f" regexp_extract(filename, '{MONTH}=([^/]*)/[^/]*$', 1) as {MONTH}"
 )
 
+_INTERRUPTED_EVERY = 0.1
+"""How often queries are interrupted that are to stop, in seconds."""
+
 
 class DuckDB(Engine):
     """A session of DuckDB, in memory; what is too large for it goes to a temporary folder of its own."""
@@ -55,6 +60,8 @@ class DuckDB(Engine):
             f"set global late_materialization_max_rows = {_MATERIALIZED_LATE}; set global timezone = 'UTC'"
         )
         self._backend: Any = ibis.duckdb.from_connection(self._conn)
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._changed = threading.Condition()
 
     def mount(self, filesystem: Any) -> None:
         """Read files through a filesystem, instead of an extension that DuckDB would download."""
@@ -77,13 +84,42 @@ class DuckDB(Engine):
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """Yield the rows of an expression."""
         try:
-            # A cursor of its own, so that several results can be read in turns.
-            with self._conn.cursor() as cursor:
-                yield from cursor.sql(str(self._backend.compile(table))).to_arrow_reader(BATCH_ROWS)
+            with self._cursor() as cursor:
+                reader = cursor.sql(str(self._backend.compile(table))).to_arrow_reader(BATCH_ROWS)
+                yield from self._unless_stopped(reader)
         except (duckdb.Error, OSError) as error:
+            if self._is_stopped:
+                raise EngineStopped(str(error)) from error
             # Arrow passes on the text of an error alone.
             is_full = isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error)
             raise (EngineMemoryError if is_full else EngineError)(str(error)) from error
+
+    def stop(self) -> None:
+        """Interrupt each query, and refuse others."""
+        super().stop()
+        threading.Thread(target=self._interrupt, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        """Interrupt queries until none runs: one that is about to begin does not notice the first time."""
+        with self._changed:
+            while self._cursors:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._changed.wait(_INTERRUPTED_EVERY)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a cursor for one result, so that several can be read in turns."""
+        with self._conn.cursor() as cursor:
+            with self._changed:
+                self._require_running()
+                self._cursors.add(cursor)
+            try:
+                yield cursor
+            finally:
+                with self._changed:
+                    self._cursors.remove(cursor)
+                    self._changed.notify_all()
 
     def close(self) -> None:
         """End the session."""

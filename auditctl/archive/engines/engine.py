@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,11 +22,19 @@ class EngineMemoryError(EngineError):
     """What was asked for at once does not fit into the memory that the engine may use."""
 
 
+class EngineStopped(EngineError):
+    """The engine was stopped, by `Engine.stop`."""
+
+
 class Engine(ABC):
     """A session of an engine; `close` ends it."""
 
-    keeps_order: bool = False
-    """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
+    _is_stopped = False
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
+        return False
 
     def mount(self, filesystem: Any) -> None:  # noqa: B027 - an engine may read object stores by itself
         """Read the files of an object store through its `Files.filesystem`, if it has one, from now on."""
@@ -51,7 +59,22 @@ class Engine(ABC):
         Raises:
             EngineError: A file is missing, or cannot be read.
             EngineMemoryError: The rows are too large to be read at once.
+            EngineStopped: The engine was stopped.
         """
+
+    def stop(self) -> None:
+        """Make what the engine reads raise EngineStopped, now and for good; may be called by another thread."""
+        self._is_stopped = True
+
+    def _unless_stopped(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield batches; raise EngineStopped in place of the next one, once the engine is stopped."""
+        for batch in batches:
+            self._require_running()
+            yield batch
+
+    def _require_running(self) -> None:
+        if self._is_stopped:
+            raise EngineStopped("the engine was stopped")
 
     @abstractmethod
     def close(self) -> None:

@@ -89,6 +89,7 @@ class Spark(Engine):
         try:
             rows = self._rows(str(self._backend.compile(table)))
             while some := list(islice(rows, BATCH_ROWS)):
+                self._require_running()
                 yield pa.RecordBatch.from_arrays(
                     [_array(values, field.type) for values, field in zip(zip(*some, strict=True), schema, strict=True)],
                     schema=schema,
