@@ -9,6 +9,7 @@ from auditctl import coverage
 from auditctl.coverage import Coverage
 from auditctl.database import Connection
 from auditctl.log import archived_months
+from auditctl.log.archived_months import ArchivedMonths
 from auditctl.log.filters import Filters
 
 
@@ -49,7 +50,12 @@ def coverage_of(
 
 
 def unsearched(conn: Connection, filters: Filters, now: datetime | None = None) -> str:
-    """Return a sentence about the months that were not searched, as they are in an archive; empty if all were.
+    """Return a sentence about the months of `archived`, which were not searched; empty without any."""
+    return archived_months.sentence(archived(conn, filters, now))
+
+
+def archived(conn: Connection, filters: Filters, now: datetime | None = None) -> ArchivedMonths:
+    """Return the months that may have what is selected, and are in an archive alone.
 
     Args:
         conn: The connection.
@@ -61,7 +67,7 @@ def unsearched(conn: Connection, filters: Filters, now: datetime | None = None) 
     """
     now = now or datetime.now(UTC)
     since, until = (filters.values[name][0].at(now) if name in filters.values else None for name in ("since", "until"))
-    return archived_months.sentence(conn, filters.targets, since, until)
+    return archived_months.find(conn, filters.targets, since, until)
 
 
 def read(conn: Connection, filters: Filters, covered: Coverage, *, is_empty: bool) -> Remarks:

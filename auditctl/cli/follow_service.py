@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
@@ -14,7 +14,7 @@ from auditctl.cli.printing import print_message, print_warning
 from auditctl.cli.session import READER, Session
 from auditctl.database import Connection
 from auditctl.errors import DatabaseError
-from auditctl.log import follow
+from auditctl.log import archived_months, follow
 from auditctl.log.consumers import Bookmark, Consumer, CursorFile, Subscription
 from auditctl.log.filters import Filters
 from auditctl.log.follow import Follower, Place
@@ -73,6 +73,7 @@ class _Run:
         events: The number of events written.
         unsaved: How many of them the bookmark does not know about.
         retry: How many seconds to wait before the next connection.
+        archived: The months of which it was said that they are in an archive alone.
     """
 
     session: Session
@@ -82,6 +83,7 @@ class _Run:
     events: int = 0
     unsaved: int = 0
     retry: float = RETRY_SECONDS[0]
+    archived: set[str] = field(default_factory=set)
 
     def follow(self) -> None:
         """Follow over one connection, until everything is written or an error ends it."""
@@ -94,6 +96,8 @@ class _Run:
             while True:
                 page = follower.read(place)
                 self._write(page.documents)
+                if place.goal is not None and page.place.goal is None:
+                    self._warn_of_archived(conn, place)  # dropped while several pages were read
                 self.place = place = page.place
                 self.retry = RETRY_SECONDS[0]
                 is_end = page.is_last and self.job.every is None
@@ -120,7 +124,26 @@ class _Run:
             print_warning(note)
         if place.taken_at is not None and (months := follow.months_expired(conn, place.taken_at)):
             print_warning(f"retention deleted events of {', '.join(months)} that may not have been written before")
+        self._warn_of_archived(conn, place)
         return place
+
+    def _warn_of_archived(self, conn: Connection, place: Place) -> None:
+        """Say once of each month that is newer than a place and in an archive alone that it may not be written."""
+        values, now = self.job.filters.values, datetime.now(UTC)
+        since, until = (values[name][0].at(now) if name in values else None for name in ("since", "until"))
+        since = max((some for some in (since, place.taken_at) if some is not None), default=None)
+        found = archived_months.find(conn, self.job.filters.resolve(conn).targets, since, until)
+        months = tuple(month for month in found.months if month not in self.archived)
+        if not months:
+            return
+        self.archived.update(months)
+        found = replace(found, months=months)
+        print_warning(f"events of {found.names} may not have been written: they are in {found.archive} alone")
+        first, end = f"{months[0]}-01", f"{archived_months.following(months[-1])}-01"
+        print_message(
+            "hint: To read them, with the same filters and format: "
+            f"auditctl export --everywhere --since {first} --until {end}"
+        )
 
     def _subscription(self) -> Subscription:
         return Subscription(self.job.filters.as_dict(), self.job.format.name)

@@ -6,6 +6,7 @@ Source: auditctl.archived_month, which is empty where nothing was archived.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from auditctl.database import Connection, read_transaction
@@ -27,19 +28,51 @@ def exist(conn: Connection) -> bool:
         return conn.execute(_DROPPED).fetchone() is not None
 
 
-def sentence(
+@dataclass(frozen=True, slots=True)
+class ArchivedMonths:
+    """Months of a log that are in an archive alone.
+
+    Attributes:
+        months: Each, such as 2026-05, in their order.
+        places: The archives that have them.
+    """
+
+    months: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """The months as text, of which several in a row are one: `2026-08 to 2026-10`."""
+        return month_ranges(self.months)
+
+    def has_some(self, since: datetime, until: datetime) -> bool:
+        """Return whether a part of one of them is in a period, whose end is not part of it."""
+        return any(_overlaps(month, since, until) for month in self.months)
+
+    @property
+    def verb(self) -> str:
+        """What stands behind the months: is, or are."""
+        return "is" if len(self.months) == 1 else "are"
+
+    @property
+    def archive(self) -> str:
+        """The archives as text."""
+        return f"the archive {' and '.join(self.places)}"
+
+
+def find(
     conn: Connection,
     targets: Collection[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> str:
-    """Return a sentence about the months that were not searched; empty if all were.
+) -> ArchivedMonths:
+    """Return the months that are in an archive alone.
 
     Args:
         conn: The connection.
-        targets: The registered names that were searched for; None for all.
-        since: The time from which on was searched; None for the beginning.
-        until: The time before which was searched; None for the end.
+        targets: Only those with events of these registered names; None for all.
+        since: Only those with a time from this one on; None for the beginning.
+        until: Only those with a time before this one; None for the end.
 
     Raises:
         DatabaseError: The login may not read the log.
@@ -49,17 +82,24 @@ def sentence(
     found = [
         (month, location)
         for month, location, names in rows
-        if (since is None or _month(since) <= month)
-        and (until is None or month < _month(until) or (month == _month(until) and not _begins(until)))
-        and (targets is None or not set(names).isdisjoint(targets))
+        if _overlaps(month, since, until) and (targets is None or not set(names).isdisjoint(targets))
     ]
-    if not found:
+    return ArchivedMonths(tuple(month for month, _ in found), tuple(dict.fromkeys(location for _, location in found)))
+
+
+def sentence(found: ArchivedMonths) -> str:
+    """Return a sentence about months that were not searched; empty without any."""
+    if not found.months:
         return ""
-    places = " and ".join(dict.fromkeys(location for _, location in found))
-    months = month_ranges(month for month, _ in found)
     return (
-        f"Not searched: {months}, which {'is' if len(found) == 1 else 'are'} in the archive {places}."
+        f"Not searched: {found.names}, which {found.verb} in {found.archive}."
         " With --everywhere, the commands log, show, history, export and stats read it, too."
+    )
+
+
+def _overlaps(month: str, since: datetime | None, until: datetime | None) -> bool:
+    return (since is None or _month(since) <= month) and (
+        until is None or month < _month(until) or (month == _month(until) and not _begins(until))
     )
 
 
@@ -81,12 +121,13 @@ def month_ranges(months: Iterable[str]) -> str:
 def _ranges(months: Iterable[str]) -> Iterator[str]:
     first = last = ""
     for month in (*months, ""):
-        if first and month != _next(last):
+        if first and month != following(last):
             yield first if first == last else f"{first} to {last}"
             first = ""
         first, last = first or month, month
 
 
-def _next(month: str) -> str:
+def following(month: str) -> str:
+    """Return the month after one."""
     year, number = int(month[:4]), int(month[5:])
     return f"{year + number // 12:04}-{number % 12 + 1:02}"

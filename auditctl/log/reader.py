@@ -140,7 +140,7 @@ def unsearched(conn: Connection, target: str) -> str:
     """
     with read_transaction(conn):
         names = [name for (name,) in conn.execute("select target from auditctl.target_names(%s)", [target])]
-    return archived_months.sentence(conn, [target, *names])
+    return archived_months.sentence(archived_months.find(conn, [target, *names]))
 
 
 def history(target: str, key: str) -> Selection:

@@ -1,7 +1,7 @@
--- The months of which upkeep deleted events, or dropped them as archived, although they are newer than a time.
+-- The months of which upkeep deleted expired events, although they are newer than a time.
 select e.new_values ->> 'month' as month
 from auditctl.event as e
 where e.action = 'EVENT' and e.target = 'auditctl.partition' and e.occurred_at >= %(since)s
-    and e.new_values ->> 'step' in ('expire', 'archive') and (e.new_values ->> 'dropped')::bigint > 0
+    and e.new_values ->> 'step' = 'expire' and (e.new_values ->> 'dropped')::bigint > 0
     and (to_date(e.new_values ->> 'month', 'YYYY-MM') + interval '1 month')::timestamp at time zone 'UTC' > %(since)s
 order by 1
