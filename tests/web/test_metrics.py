@@ -15,8 +15,9 @@ from psycopg.conninfo import make_conninfo
 from auditctl import metrics
 from tests.fixtures.databases import connect
 from tests.fixtures.web import nameless
+from tests.support.archived import DROPPED, archive_month, move_month
 from tests.support.capturing import audit
-from tests.support.recorded import Recorded, record
+from tests.support.recorded import START, Recorded, record
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -62,6 +63,33 @@ def test_metrics_say_what_was_recorded_and_when_upkeep_and_checks_ran(
     assert found["auditctl_audited_tables"] == found["auditctl_guard_enabled"] == found["auditctl_up"] == 1
     assert found["auditctl_months_ahead"] >= 2
     assert found["auditctl_default_partition_events"] == 0
+
+
+def test_metrics_count_archived_months_and_those_that_were_left_out(
+    conn: psycopg.Connection, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    found = parse(auditctl("metrics", check=0).out)
+    assert found['auditctl_archived_months{state="kept"}'] == found['auditctl_archived_events{state="dropped"}'] == 0
+    assert "auditctl_archived_until_timestamp_seconds" not in found
+    for month in (1, 2, 3, 4):
+        conn.execute("select auditctl_internal.create_partition(%s)", [f"2026-0{month}-01"])
+        record(conn, *[Recorded(at=START.replace(month=month))] * month)
+    move_month(conn, tmp_path, "2026-01")
+    made = archive_month(conn, tmp_path, "2026-03")
+    facts = ["2026-03", str(tmp_path), "shop", made.rows, made.content, made.digest, ["billing.customer"]]
+    conn.execute(DROPPED.replace("now()", "null"), facts)
+    found = parse(auditctl("metrics", check=0).out)
+    states = [
+        found[f'auditctl_archived_{what}{{state="{state}"}}']
+        for what in ("months", "events")
+        for state in ("kept", "dropped")
+    ]
+    assert states == [1, 1, 3, 1]
+    assert (
+        found["auditctl_archived_until_timestamp_seconds"]
+        == START.replace(month=4, day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+    )
+    assert found["auditctl_unarchived_months"] == 1
 
 
 def test_last_check_that_found_something_is_noted_if_an_administrator_made_it(

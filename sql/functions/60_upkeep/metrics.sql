@@ -62,7 +62,13 @@ as $auditctl$
         where r.ran_at is not null or m.ran_at is not null
     ),
 
-    part as (select p.relid from pg_partition_tree('auditctl.event') as p where p.isleaf)
+    part as (select p.relid from pg_partition_tree('auditctl.event') as p where p.isleaf),
+
+    archived as (
+        select a.month, a.rows, case when a.dropped_at is null then 'kept' else 'dropped' end as state
+        from auditctl.archived_month as a
+        where a.ended_at is null
+    )
 
     select 'events', d.class || ' ' || d.day, d.events::float8 from auditctl.day_count as d where d.day >= (now() at time zone 'UTC')::date - 8
     union all
@@ -100,6 +106,27 @@ as $auditctl$
     select 'refused_total', 'change', case when s.is_called then s.last_value else 0 end::float8 from auditctl.refused_change as s
     union all
     select 'refused_total', 'ddl', case when s.is_called then s.last_value else 0 end::float8 from auditctl.refused_ddl as s
+    union all
+    select 'archived_months', s.state, count(a.month)::float8
+    from (values ('kept'), ('dropped')) as s (state)
+    left join archived as a on a.state = s.state
+    group by s.state
+    union all
+    select 'archived_events', s.state, coalesce(sum(a.rows), 0)::float8
+    from (values ('kept'), ('dropped')) as s (state)
+    left join archived as a on a.state = s.state
+    group by s.state
+    union all
+    select
+        'archived_until_timestamp_seconds', null,
+        extract(epoch from auditctl_internal.utc(to_date(max(a.month), 'YYYY-MM') + interval '1 month'))::float8
+    from archived as a
+    having count(*) > 0
+    union all
+    select 'unarchived_months', null, count(*)::float8
+    from auditctl_internal.month_partitions() as m
+    where to_char(m.first, 'YYYY-MM') < (select max(a.month) from archived as a) and pg_relation_size(m.partition) > 0
+        and not exists (select from archived as a where a.month = to_char(m.first, 'YYYY-MM'))
     union all
     select 'audited_tables', null, count(*)::float8 from auditctl.capture
     union all
