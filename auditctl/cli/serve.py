@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from auditctl import database
 from auditctl.addresses import parse_network
-from auditctl.cli.known_values import FILES, complete
+from auditctl.cli.known_values import FILES, FOLDERS, complete
 from auditctl.cli.session import Session, pass_session
 from auditctl.errors import UsageError
 from auditctl.names import LOOPBACK
@@ -99,6 +99,10 @@ def _header(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--metrics-token-file", metavar="FILE", type=click.Path(path_type=Path), shell_complete=complete(FILES),
     help="With --metrics-dsn: the file with the token that Prometheus must send.",
 )  # fmt: skip
+@click.option(
+    "--archive", metavar="PATH", is_flag=False, flag_value="", shell_complete=complete(FOLDERS),
+    help="Read archived months, too, from this archive; without PATH from where each was written to.",
+)  # fmt: skip
 @pass_session
 def serve(
     session: Session,
@@ -114,6 +118,7 @@ def serve(
     idle_timeout: int,
     metrics_dsn: str | None,
     metrics_token_file: Path | None,
+    archive: str | None,
 ) -> None:
     """Show the log in a browser, until Ctrl-C.
 
@@ -129,6 +134,7 @@ def serve(
       auditctl serve --host 0.0.0.0 --tls-cert web.crt --tls-key web.key
       auditctl serve --root-path /audit --trusted-proxy 10.0.0.5
       auditctl serve --auth proxy --trusted-proxy 127.0.0.1 --user-header X-Forwarded-User
+      auditctl serve --archive /srv/archive
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
@@ -148,6 +154,7 @@ def serve(
         idle=timedelta(minutes=idle_timeout),
         metrics_dsn=_database(metrics_dsn) if metrics_dsn is not None else "",
         metrics_token=_token(metrics_token_file) if metrics_token_file else "",
+        archive=archive,
     )
     serve_web.check(settings)
     serve_web.run(session, settings, host, port, serve_web.Tls(tls_cert, tls_key) if tls_cert and tls_key else None)

@@ -47,6 +47,11 @@ def database_failed(visit: Visit, error: Exception) -> None:
     FAILURES.warning("%s failed: %s", _path(visit), harmless(str(error)))
 
 
+def archive_failed(visit: Visit, error: Exception) -> None:
+    """Log why archived months could not be read."""
+    FAILURES.warning("%s: the archive cannot be read: %s", _path(visit), harmless(str(error)))
+
+
 def aborted(visit: Visit, reason: str) -> None:
     """Log why a response ended early."""
     LOGGER.error("%s aborted: %s", _path(visit), harmless(reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from auditctl.archive import extra
 from auditctl.web import dispatch
 from auditctl.web.auth.sessions import Sessions
 from auditctl.web.auth.throttle import Throttle
@@ -26,14 +27,21 @@ from auditctl.web.request import AppState
 from auditctl.web.routes import ROUTES, Route
 from auditctl.web.settings import Settings
 
+if TYPE_CHECKING:
+    from auditctl.web.archive import Archive
+
 SWEEP_SECONDS = 15.0
 EXPORT_THREADS = 200
 """Maximum number of exports that wait for the database at a time, in addition to pages."""
 
 
 def make_app(settings: Settings) -> ASGIApp:
-    """Return the application that serves the log (ASGI 3)."""
-    state = AppState(settings, Sessions(settings.idle, settings.absolute), Throttle())
+    """Return the application that serves the log (ASGI 3).
+
+    Raises:
+        UsageError: Archived months are to be read, and a library for that is not installed.
+    """
+    state = AppState(settings, Sessions(settings.idle, settings.absolute), Throttle(), _archive(settings))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -41,6 +49,8 @@ def make_app(settings: Settings) -> ASGIApp:
         to_thread.current_default_thread_limiter().total_tokens = EXPORT_THREADS
         yield
         sweeping.cancel()
+        if state.archive is not None:
+            state.archive.stop()
         await to_thread.run_sync(state.sessions.end_all)
 
     routes = [_starlette_route(state, route) for route in ROUTES if route.auth in (None, settings.auth)]
@@ -51,6 +61,14 @@ def make_app(settings: Settings) -> ASGIApp:
     )
     app = RootPath(Headers(Compression(app)), settings.root_path)
     return Peer(cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies))))
+
+
+def _archive(settings: Settings) -> Archive | None:
+    if settings.archive is None:
+        return None
+    with extra.required():
+        from auditctl.web.archive import Archive  # the extra `archive` may be missing
+    return Archive(settings.archive, settings.page_timeout)
 
 
 def _starlette_route(state: AppState, route: Route) -> StarletteRoute:

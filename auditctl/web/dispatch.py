@@ -27,7 +27,8 @@ from auditctl.web import access_log, error_pages
 from auditctl.web.auth import cookies, password, proxy
 from auditctl.web.auth.sessions import VisitorSession
 from auditctl.web.errors import AdministratorsOnly, BadRequest, Forbidden, MethodNotAllowed, NotFound, SignInRequired
-from auditctl.web.request import AppState, Visit, read_form
+from auditctl.web.posted import read_form
+from auditctl.web.request import AppState, Visit
 from auditctl.web.routes import Access, Route
 from auditctl.web.settings import Auth
 

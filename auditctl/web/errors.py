@@ -74,6 +74,19 @@ class TooManyAttempts(WebError):
         self.seconds = seconds
 
 
+class ArchiveUnreadable(WebError):
+    """Archived months could not be read."""
+
+    status = 503
+    title = "The archive cannot be read"
+
+
+class TookTooLong(WebError):
+    """The query took longer than a page may."""
+
+    status = 504
+
+
 class Busy(WebError):
     """Too many of your requests are running."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,14 +22,16 @@ from auditctl.web import middleware
 from auditctl.web.auth.connections import Claims
 from auditctl.web.auth.sessions import Sessions, Visitor, VisitorSession
 from auditctl.web.auth.throttle import Throttle
-from auditctl.web.errors import BadRequest, SignInRequired, TooLarge
+from auditctl.web.errors import BadRequest, SignInRequired
 from auditctl.web.render import templates
 from auditctl.web.settings import Auth, Settings
+
+if TYPE_CHECKING:
+    from auditctl.web.archive import Archive
 
 Parameters = Mapping[str, Sequence[str]]
 """Values by name, of a query or a form."""
 
-MAX_FIELDS = 5000
 MAY_BE_EMPTY = frozenset(row.name for row in FILTERS if row.may_be_empty)
 """The parameters whose empty value is one."""
 
@@ -42,19 +41,22 @@ FORM, EMPTY = "form", "empty"
 ZONE_COOKIE = "auditctl_tz"
 """Set by a script; only an address without parameters heeds it, so that a shared address shows everybody the same."""
 
-URLENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
-
-_CHUNK = 1 << 18
-
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What all requests share."""
+    """What all requests share.
+
+    Attributes:
+        settings: The settings.
+        sessions: Who is signed in.
+        throttle: Who may try to sign in.
+        archive: The archived months that pages read, too; None if they read the log alone.
+    """
 
     settings: Settings
     sessions: Sessions
     throttle: Throttle
+    archive: Archive | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class Visit:
         is_disconnected: Whether the client disconnected before the answer.
         has_looked: Whether it is known to the log what the answer shows of it, or why that cannot be.
         unrecorded: Why the log cannot record what the answer shows; empty if it can.
+        unsearched: Why archived months were not searched, as a sentence; empty if they were, or were not to be.
     """
 
     app: AppState
@@ -78,7 +81,9 @@ class Visit:
     is_disconnected: bool = False
     has_looked: bool = False
     unrecorded: str = ""
+    unsearched: str = ""
     _conn: Connection | None = None
+    _stop: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -190,10 +195,25 @@ class Visit:
             finally:
                 self._set_connection(None)
 
+    @contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call something, from another thread, if the client disconnects during the block, or did before."""
+        with self._lock:
+            self._stop = stop
+            if self.is_disconnected:
+                stop()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stop = None
+
     def disconnect(self) -> None:
         """Note that the client disconnected, and cancel its query."""
         with self._lock:  # the connection must not be lent to another request meanwhile
             self.is_disconnected = True
+            if self._stop is not None:
+                self._stop()
             if self._conn is not None:
                 database.cancel(self._conn)
 
@@ -239,45 +259,3 @@ def content_disposition(name: str) -> str:
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     extended = "" if name.isascii() else f"; filename*=UTF-8''{quote(name)}"
     return f'attachment; filename="{plain}"{extended}'
-
-
-async def read_form(request: Request, *, has_file: bool = False) -> dict[str, list[str]]:
-    """Return the fields of a posted form, by name.
-
-    Args:
-        request: The request.
-        has_file: Whether the form has one file. Of it the fields are `sha256`, the hash of its content, and `name`.
-
-    Raises:
-        BadRequest: The body is not a form, or a field is not text.
-        TooLarge: The form is too large.
-    """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    expected = MULTIPART if has_file else URLENCODED
-    if media_type != expected:
-        raise BadRequest(f"A form must be posted as {expected}.")
-    try:
-        posted = await request.form(max_fields=MAX_FIELDS, max_files=1)
-    except HTTPException as error:
-        raise (TooLarge() if error.status_code == TooLarge.status else BadRequest()) from error
-    except UnicodeDecodeError:
-        raise BadRequest("The form is not valid UTF-8.") from None
-    fields: dict[str, list[str]] = {}
-    for name, value in posted.multi_items():
-        if not isinstance(value, str):
-            if not has_file:
-                raise BadRequest("A field holds a file.")
-            fields |= {"sha256": [await _hash(value)], "name": [value.filename or ""]}
-            continue
-        # Browsers send line ends as CRLF (HTML, form submission).
-        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
-    return fields
-
-
-async def _hash(file: UploadFile) -> str:
-    """Return the SHA-256 of a posted file, which lies in memory or in a temporary file."""
-    sha256 = hashlib.sha256()
-    while chunk := await file.read(_CHUNK):
-        sha256.update(chunk)
-    await file.close()
-    return sha256.hexdigest()

@@ -30,6 +30,7 @@ class Settings:
         page_timeout: Time limit of each query of a page; exports have none.
         metrics_dsn: The database with the login that reads metrics; empty for no metrics.
         metrics_token: What a request for metrics must carry.
+        archive: Where archived months are read; empty for where each was written to, None if pages do not read them.
     """
 
     dsn: str
@@ -42,3 +43,4 @@ class Settings:
     page_timeout: timedelta = timedelta(seconds=30)
     metrics_dsn: str = ""
     metrics_token: str = ""
+    archive: str | None = None

@@ -17,8 +17,8 @@ from auditctl.web.auth.password import WrongPassword
 from auditctl.web.auth.proxy import Unnamed
 from auditctl.web.error_pages import TITLES
 from auditctl.web.middleware import HEADERS
+from auditctl.web.posted import URLENCODED
 from auditctl.web.render.filter_chips import FILTER_NAMES
-from auditctl.web.request import URLENCODED
 from auditctl.web.routes import ROUTES
 from auditctl.web.settings import Auth
 from tests.fixtures.web import CSRF

@@ -13,8 +13,9 @@ from psycopg.sql import SQL, Composable, Literal
 from auditctl import resources
 from auditctl.clock import Clock
 from auditctl.display import format_user
-from auditctl.log import selection
+from auditctl.log import event_texts, selection
 from auditctl.log.columns import COLUMNS, Columns
+from auditctl.log.event_texts import Project
 from auditctl.log.filter_values import exact_user
 from auditctl.log.selection import Cursor
 
@@ -114,6 +115,12 @@ def further(columns: Columns | None) -> Columns:
 def row_columns(columns: Columns | None = None) -> Composable:
     """Return the projection for `row`, with the chosen columns; None for the usual ones."""
     return SQL("{}, target_name").format(selection.brief((*ROW_COLUMNS, *further(columns)), DETAILS_TIME))
+
+
+def row_texts(columns: Columns | None = None) -> Project:
+    """Return what makes the same cells of an event that is texts already, such as one from an archive."""
+    shown = event_texts.heads((*ROW_COLUMNS, *further(columns)))
+    return lambda texts: (*shown(texts), texts["target_name"])
 
 
 def row(cells: Sequence[Any], columns: Columns | None = None) -> EventRow:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from auditctl.log import lookups, predicates, reader
+from auditctl.log import lookups
 from auditctl.text import in_quotes
+from auditctl.web import source
 from auditctl.web.errors import NotFound
 from auditctl.web.lookup import look
-from auditctl.web.render import event_rows
 from auditctl.web.render.value_changes import change_of
 from auditctl.web.request import Visit
 
@@ -19,13 +19,14 @@ def event(visit: Visit) -> Response:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise NotFound(f"{in_quotes(text)} is not an event ID.")
     with visit.connection() as conn:
-        details = event_rows.details(reader.event(conn, int(text), event_rows.details_columns()))
+        reader = source.of(visit, conn)
+        details = reader.details(int(text))
         row = details.row
         look(visit, conn, lookups.of_event(int(text), row.target_name, row.target_id))
-        neighbors = (None, None) if visit.is_fragment else reader.neighbors(conn, row.cursor)
+        neighbors = (None, None) if visit.is_fragment else reader.neighbors(row.cursor)
         siblings: tuple[int | None, int | None] = (None, None)
         if row.target_id is not None:
-            siblings = reader.neighbors(conn, row.cursor, [predicates.row(row.target_name, row.target_id)])
+            siblings = reader.neighbors(row.cursor, (row.target_name, row.target_id))
     template = "event_part.html" if visit.is_fragment else "event.html"
     return visit.page(
         template,

@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 
 from auditctl.errors import AuditctlError, UsageError
 from auditctl.log import exported
-from auditctl.log.export import ExportRequest, begin, record_end
+from auditctl.log.export import ExportRequest, record_end
 from auditctl.log.formats import BY_NAME
 from auditctl.log.selection import Order
 from auditctl.text import in_quotes
 from auditctl.utf8 import repaired_chunks
-from auditctl.web import access_log
+from auditctl.web import access_log, source
 from auditctl.web.errors import BadRequest
 from auditctl.web.render import event_columns
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
@@ -35,7 +35,7 @@ def export(visit: Visit) -> Response:
     output_format = BY_NAME[visit.path.rpartition(".")[2]]
     request = ExportRequest(
         Narrowing.of(visit.parameters).parsed(), output_format, _order(visit), _is_raw(visit),
-        columns=event_columns.chosen(visit.parameters),
+        columns=event_columns.chosen(visit.parameters), everywhere=visit.app.archive is not None,
     )  # fmt: skip
     filters = request.filters
     name = exported.file_name(datetime.now(UTC), filters.texts.get("target", ()), output_format, filters.clock)
@@ -105,11 +105,11 @@ def _led_by(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _chunks(visit: Visit, request: ExportRequest) -> Generator[bytes]:
     sha256, size = hashlib.sha256(), 0
     with visit.connection(has_time_limit=False) as conn:
-        running = begin(conn, request)
-        for chunk in repaired_chunks(running):
-            sha256.update(chunk)
-            size += len(chunk)
-            yield chunk
+        with source.of(visit, conn).export(request) as running:
+            for chunk in repaired_chunks(running):
+                sha256.update(chunk)
+                size += len(chunk)
+                yield chunk
         # Before the end of the response, which the client takes for the end of the file.
         record_end(conn, request.filters, running.result(size, sha256.hexdigest()))
 

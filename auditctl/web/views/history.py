@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from starlette.responses import Response
 
 from auditctl.log import lookups, reader
 from auditctl.log.filter_text import value_of
+from auditctl.log.filters import Filters
 from auditctl.log.selection import Cursor, Order
 from auditctl.text import in_quotes
+from auditctl.web import source
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
-from auditctl.web.render import event_columns, event_rows
+from auditctl.web.reading import Listing
+from auditctl.web.render import event_columns
 from auditctl.web.request import Visit
 
 PARAMETERS = frozenset({"target", "id", "after", "order", event_columns.PARAMETER})
@@ -30,16 +31,13 @@ def history(visit: Visit) -> Response:
     with visit.connection() as conn:
         name = reader.target_of(conn, target, key)
         look(visit, conn, lookups.of_history(name, key))
-        selection = replace(
-            reader.history(name, key),
-            limit=LIMIT,
-            after=Cursor.parse(after) if after else None,
-            order=Order(order),
-        )
-        page = reader.Page(conn, selection, event_rows.row_columns(columns))
-        rows = [event_rows.row(cells, columns) for cells in page]
-        hint, unsearched = "" if rows or after else reader.suggest(conn, name, key), reader.unsearched(conn, name)
-    following = str(page.following) if page.following else None
+        cursor = Cursor.parse(after) if after else None
+        events = source.of(visit, conn)
+        found = events.history(name, key, Listing(Filters({}, {}), Order(order), cursor, LIMIT, columns))
+        rows = found.rows
+        hint = "" if rows or after else reader.suggest(conn, name, key)
+        is_whole = events.is_everywhere and not visit.unsearched
+        unsearched = "" if is_whole else reader.unsearched(conn, name)
     newest = max(rows, key=lambda row: row.cursor.created_on, default=None)
     return visit.page(
         "history.html",
@@ -49,7 +47,7 @@ def history(visit: Visit) -> Response:
         key=key,
         order=order,
         rows=rows,
-        following=following,
+        following=found.following,
         is_first=not after,
         hint=hint,
         unsearched=unsearched,

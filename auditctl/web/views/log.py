@@ -11,16 +11,18 @@ from starlette.responses import RedirectResponse, Response
 from auditctl.clock import UTC
 from auditctl.database import Connection
 from auditctl.errors import UsageError
-from auditctl.log import lookups, reader, target_names
+from auditctl.log import lookups, target_names
 from auditctl.log.by_transaction import reader as by_transaction
 from auditctl.log.columns import Columns
 from auditctl.log.filters import FILTERS, ZONE, Filters
 from auditctl.log.formats import EXPORTS
-from auditctl.log.selection import Cursor, Order, Selection
+from auditctl.log.selection import Cursor, Order
 from auditctl.remarks import Remarks
 from auditctl.text import in_quotes
+from auditctl.web import source
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
+from auditctl.web.reading import Listing, LogReading, Slice
 from auditctl.web.render import event_columns, event_rows, group_rows
 from auditctl.web.render.event_rows import EventRow
 from auditctl.web.render.filter_chips import FILTER_NAMES, HOURS, TIMES, Choice, Narrowing
@@ -99,9 +101,10 @@ def log(visit: Visit) -> Response:
         try:
             if saved_views.NAME in parameters:
                 return RedirectResponse(visit.url("/", {**saved_views.opened(visit, conn), **shared}), 303)
-            filters = narrowing.parsed().resolve(conn)
+            reader = LogReading(conn) if overview.is_grouped(visit) else source.of(visit, conn)
+            filters = reader.resolve(narrowing.parsed())
             listed = (_grouped if overview.is_grouped(visit) else _single)(visit, conn, filters, limit, columns)
-            said = remarks.read(visit, conn, filters, is_empty=not listed.rows)
+            said = remarks.read(visit, conn, filters, is_empty=not listed.rows, is_everywhere=reader.is_everywhere)
         except UsageError as error:
             narrowing = replace(narrowing, error=error)
         sharing = Sharing() if visit.is_fragment else saved_views.sharing(visit, conn, filters)
@@ -140,35 +143,21 @@ def _choices(visit: Visit, columns: Columns | None, limit: int, view: Parameters
     return {"columns": columns, "choices": choices}
 
 
-def page(
-    conn: Connection,
-    selection: Selection,
-    columns: Columns | None = None,
-    *,
-    is_first: bool,
-    without: int | None = None,
-) -> LogPage:
-    """Read a page, and whether there are older and newer events.
+def page(found: Slice, listing: Listing, *, is_first: bool) -> LogPage:
+    """Return a page of what was found, and whether there are older and newer events.
 
     Args:
-        conn: The connection.
-        selection: Which events; read backwards, they are those before a cursor.
-        columns: The columns that were chosen; None for the usual ones.
+        found: The events.
+        listing: Which they are; read backwards, they are those before a cursor.
         is_first: Whether the page begins with the newest event.
-        without: The number of an event to leave out; None for none.
-
-    Raises:
-        DatabaseError: The login may not read the log, or the connection is lost.
     """
-    read = reader.Page(conn, selection, event_rows.row_columns(columns), without)
-    rows = [event_rows.row(cells, columns) for cells in read]
-    has_more = read.following is not None
-    if selection.order is Order.ASC:
+    rows, has_more = list(found.rows), found.following is not None
+    if listing.order is Order.ASC:
         rows.reverse()
-        older, newer = selection.after is not None and bool(rows), has_more
+        older, newer = listing.after is not None and bool(rows), has_more
     else:
         older, newer = has_more, not is_first
-    first = rows[0].cursor if rows else selection.after
+    first = rows[0].cursor if rows else listing.after
     return LogPage(
         tuple(rows),
         str(rows[-1].cursor) if older and rows else None,
@@ -179,9 +168,10 @@ def page(
 
 def _single(visit: Visit, conn: Connection, filters: Filters, limit: int, columns: Columns | None) -> LogPage:
     """Record the search, and read its page of events."""
-    selection = _selection(visit, Selection(filters.predicates(), limit=limit))
+    order, after = _place(visit)
     own = look(visit, conn, lookups.of_search(filters))
-    return page(conn, selection, columns, is_first="after" not in visit.parameters, without=own)
+    listing = Listing(filters, order, after, limit, columns, own)
+    return page(source.of(visit, conn).page(listing), listing, is_first="after" not in visit.parameters)
 
 
 def _grouped(visit: Visit, conn: Connection, filters: Filters, limit: int, columns: Columns | None) -> LogPage:
@@ -231,14 +221,14 @@ def is_form(visit: Visit) -> bool:
     return any(name in (FORM, EMPTY) or (not value and name not in MAY_BE_EMPTY) for name, value in query)
 
 
-def _selection(visit: Visit, selection: Selection) -> Selection:
-    """Return the selection from the cursor on: after it, or before it, which is read backwards."""
+def _place(visit: Visit) -> tuple[Order, Cursor | None]:
+    """Return the order and the cursor to go on from: after it, or before it, which is read backwards."""
     after, before = (visit.one(visit.parameters, name, "") for name in ("after", "before"))
     if after and before:
         raise BadRequest("The parameters after and before exclude each other.")
     if before:
-        return replace(selection, order=Order.ASC, after=Cursor.parse(before))
-    return replace(selection, after=Cursor.parse(after)) if after else selection
+        return Order.ASC, Cursor.parse(before)
+    return Order.DESC, Cursor.parse(after) if after else None
 
 
 def page_length(visit: Visit) -> int:

@@ -11,10 +11,11 @@ from auditctl.log import lookups, target_names
 from auditctl.log.by_transaction import reader
 from auditctl.log.by_transaction.reader import Groups
 from auditctl.log.filters import FILTERS
-from auditctl.log.selection import Selection
+from auditctl.log.selection import Order
 from auditctl.remarks import Remarks
 from auditctl.web.errors import BadRequest
 from auditctl.web.lookup import look
+from auditctl.web.reading import Listing, LogReading
 from auditctl.web.render import event_rows, group_rows
 from auditctl.web.render.filter_chips import FILTER_NAMES, Narrowing
 from auditctl.web.request import EMPTY, FORM, Visit
@@ -72,7 +73,8 @@ def opened(visit: Visit) -> Response:
         return RedirectResponse(visit.url("/", narrowing.texts), 303)
     with visit.connection() as conn:
         filters = narrowing.parsed().resolve(conn)
-        listed = log.page(conn, Selection(filters.predicates(), limit=MAX_OPENED), is_first=True)
+        listing = Listing(filters, Order.DESC, None, MAX_OPENED)
+        listed = log.page(LogReading(conn).page(listing), listing, is_first=True)
         look(visit, conn, lookups.of_search(filters))
     return visit.page("transaction_part.html", narrowing=narrowing, listed=listed)
 
