@@ -15,7 +15,7 @@ from tests.fixtures.databases import connect
 from tests.fixtures.templates import begin_with
 from tests.support.archived import move_month
 from tests.support.recorded import START, Recorded, label, record, switch_lookups_off
-from tests.web.parsing import numbers
+from tests.web.parsing import numbers, parsed
 from tests.web.test_paging import last_address, walk
 
 if TYPE_CHECKING:
@@ -198,3 +198,22 @@ def test_an_export_of_archived_months_is_recorded_as_one(
     query = "select new_values from auditctl.event where target = 'auditctl.export' order by event_id"
     begin, end = (row[0] for row in conn.execute(query))
     assert (begin["everywhere"], end["rows"]) == (True, 20)
+
+
+def test_the_chart_marks_what_it_does_not_count_by_shape_and_in_words(
+    serve_reader: ServeReader, conn: psycopg.Connection, folder: Path
+) -> None:
+    move(conn, folder)
+    client = serve_reader(None)
+    text = client.get("/overview?since=2026-03-01&until=2026-07-01").text
+    assert f"Not counted: 2026-04 to 2026-05, which are in the archive {folder}." in text
+    bars = [some.attributes["aria-label"] for some in parsed(text).elements if "data-since" in some.attributes]
+    marked = ["those in the archive are not counted" in label for label in bars]
+    assert text.count('fill="url(#hatched)"') == sum(marked) + len(["the swatch"])
+    edges = [label for label, is_marked in zip(bars, marked, strict=True) if is_marked]
+    assert len(edges) > 8
+    assert all("Apr" in label or "May" in label for label in edges)
+    assert "hatched" not in client.get("/overview?since=2026-06-01").text
+    alone = client.get("/overview?since=2026-04-01&until=2026-05-01").text
+    assert "Nothing to chart" in alone
+    assert "Not counted: 2026-04, which is in the archive" in alone

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from auditctl import remarks
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.display import format_user
@@ -89,6 +90,7 @@ def draw(conn: Connection, narrowing: Narrowing, shared: Parameters) -> Pictures
         narrowing,
         shared,
         filters.clock,
+        remarks.archived(conn, filters),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditctl.clock import Clock
+from auditctl.log.archived_months import ArchivedMonths
 from auditctl.log.histogram import counts
 from auditctl.log.histogram.read import Before
 from auditctl.text import plural
@@ -58,6 +59,7 @@ class Pictures:
         narrowing: The filters.
         shared: Parameters of every link.
         clock: By which bars begin and times are shown.
+        archived: The months that are not counted, as they are in an archive alone.
     """
 
     events: int
@@ -76,11 +78,16 @@ class Pictures:
     narrowing: Narrowing
     shared: Parameters
     clock: Clock
+    archived: ArchivedMonths
 
     @property
     def range(self) -> str:
         """The covered interval as text."""
         return interval(self.since, self.until, self.clock)
+
+    def is_archived(self, bar: Bar) -> bool:
+        """Return whether a bar lacks events that are in an archive alone."""
+        return self.archived.has_some(bar.since, bar.until)
 
     def interval(self, bar: Bar) -> str:
         """Return a bar's interval as text."""
@@ -99,7 +106,8 @@ class Pictures:
             count = f"{about} {'event' if about == '1' else 'events'}" if bar.count else "no events in the sample"
         segments = ", ".join(f"{self.about(segment.count)} {segment.action}" for segment in bar.segments)
         earlier = f" · before: {self.about_before(bar.before)}" if bar.before is not None else ""
-        return f"{self.interval(bar)} · {count}{': ' if segments else ''}{segments}{earlier}"
+        lacking = " · those in the archive are not counted" if self.is_archived(bar) else ""
+        return f"{self.interval(bar)} · {count}{': ' if segments else ''}{segments}{earlier}{lacking}"
 
     def about_before(self, count: int) -> str:
         """Return a count of the period before as text, as `about` does."""
