@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from psycopg.rows import class_row
+
 from auditctl.database import Connection, read_transaction
 
 _DROPPED = """
@@ -26,6 +28,42 @@ def exist(conn: Connection) -> bool:
     """
     with read_transaction(conn):
         return conn.execute(_DROPPED).fetchone() is not None
+
+
+_RECORDED = """
+    select a.month, a.rows as events, a.location, a.archived_at, a.dropped_at from auditctl.archived_month as a
+     where a.ended_at is null
+     order by a.month
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMonth:
+    """A month of a log that is in an archive.
+
+    Attributes:
+        month: The month, such as 2026-05.
+        events: How many events it has.
+        location: The archive.
+        archived_at: When its files were complete.
+        dropped_at: When the database dropped it; None if it has the events, too.
+    """
+
+    month: str
+    events: int
+    location: str
+    archived_at: datetime
+    dropped_at: datetime | None
+
+
+def read(conn: Connection) -> list[ArchivedMonth]:
+    """Return the months that are in an archive, oldest first.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    with read_transaction(conn), conn.cursor(row_factory=class_row(ArchivedMonth)) as cursor:
+        return cursor.execute(_RECORDED.encode()).fetchall()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from auditctl.archive.access import ArchiveAccess
 from auditctl.archive.everywhere import OpenedMonths
 from auditctl.web.engines import Engines, Stopping
 
-MOST_PAGES = 4
-"""How many pages read files at a time."""
+MOST_PAGES = 8
+"""How many pages read files at a time: more than one visitor can load."""
 
-MOST_EXPORTS = 4
+MOST_EXPORTS = 8
 """How many exports do: apart, as these have no time limit."""
 
 

@@ -217,3 +217,18 @@ def test_the_chart_marks_what_it_does_not_count_by_shape_and_in_words(
     alone = client.get("/overview?since=2026-04-01&until=2026-05-01").text
     assert "Nothing to chart" in alone
     assert "Not counted: 2026-04, which is in the archive" in alone
+
+
+def test_retention_names_the_archived_months_and_which_the_database_has(
+    serve_reader: ServeReader, conn: psycopg.Connection, folder: Path
+) -> None:
+    client = serve_reader(None)
+    assert "Archived months" not in client.get("/retention").text
+    move(conn, folder)
+    conn.execute("alter table auditctl.archived_month disable trigger user")
+    conn.execute("update auditctl.archived_month set dropped_at = null where month = '2026-05'")
+    rows = [some.text for some in parsed(client.get("/retention").text).elements if some.tag == "tr"]
+    april, may = (" ".join(row.split()) for row in rows if str(folder) in row)
+    assert april.startswith(f"2026-04 5 {folder}")
+    assert "dropped" in april
+    assert may.endswith("yes, too")

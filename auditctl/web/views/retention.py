@@ -9,6 +9,7 @@ from auditctl import database, durations
 from auditctl import reason as stated_reason
 from auditctl.database import Connection
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
+from auditctl.log import archived_months
 from auditctl.log.filters import ZONE, Filters
 from auditctl.log.stats import model
 from auditctl.log.stats.count import count_events
@@ -27,13 +28,14 @@ def retention(visit: Visit) -> Response:
     with visit.connection() as conn:
         stored, in_force = times.read(conn), holds.read(conn)
         statistics = count_events(conn, Filters.parse({ZONE: [visit.clock.name]}), estimate=True)
-        due = _due(conn)
+        due, archived = _due(conn), archived_months.read(conn)
     return visit.page(
         "retention.html",
         times={name: durations.format_keep(keep) for name, keep in stored.by_target.items()},
         notes=stored.notes,
         holds=in_force,
         due=due,
+        archived=archived,
         statistics=statistics,
         by_target=sorted(model.grouped(statistics.groups, ("target",)), key=lambda group: -group.events),
         by_month=model.grouped(statistics.groups, ("month",)),
