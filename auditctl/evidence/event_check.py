@@ -44,6 +44,7 @@ class Sealed:
     _salter: Salter | None = None
     _next: int = 0
     _hashes: dict[int, bytes] = field(default_factory=dict)
+    _places: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if len(self.content.checks) != CHECK_BYTES * self.block.events:
@@ -52,6 +53,7 @@ class Sealed:
             self._salter = Salter(self.content.secret)
         else:
             self._hashes = self.content.leaves()
+            self._places = [place for place in self._hashes if place < self.block.events and place not in self.gone]
 
     def add(self, fields: Fields, erasure: Erasure | None) -> None:
         """Add an event, in the order of leaves."""
@@ -70,13 +72,11 @@ class Sealed:
     def _salted(self, fields: Fields) -> tuple[bytes, bytes]:
         """The leaf of an event whose salt stands at its place, which is looked for from the last one on."""
         first: tuple[bytes, bytes] | None = None
-        for place in range(self._next, min(self._next + _AHEAD, self.block.events)):
-            if place in self.gone:
-                continue
+        for number, place in self._ahead():
             salt = self.content.salts[SALT_BYTES * place : SALT_BYTES * (place + 1)]
             found = event_leaf(fields, salt)
-            if self._hashes.get(place) == found[0]:
-                self._next = place + 1
+            if self._hashes[place] == found[0]:
+                self._next = number + 1
                 return found
             start = CHECK_BYTES * place
             if first is None or found[1][:1] == self.content.checks[start : start + 1]:
@@ -84,10 +84,14 @@ class Sealed:
         return first or event_leaf(fields, bytes(SALT_BYTES))
 
     def _advance(self, leaf: bytes) -> None:
-        for place in range(self._next, min(self._next + _AHEAD, self.block.events)):
-            if self._hashes.get(place) == leaf:
-                self._next = place + 1
+        for number, place in self._ahead():
+            if self._hashes[place] == leaf:
+                self._next = number + 1
                 return
+
+    def _ahead(self) -> Iterator[tuple[int, int]]:
+        """Yield the next places that have an event, however many were deleted between them, with their numbers."""
+        return enumerate(self._places[self._next : self._next + _AHEAD], self._next)
 
     def differences(self) -> Iterator[compare.Difference]:
         """Return how the events differ from the leaves."""

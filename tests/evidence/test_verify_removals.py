@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from auditctl.evidence import event_check
 from tests.support import sealing
 from tests.support.retaining import LONG_AGO, keep, months, upkeep
 from tests.support.retaining import fill as fill_months
@@ -56,3 +59,22 @@ def test_erased_values_and_deleted_months_are_notes_and_what_else_changes_is_fou
     )
     conn.execute("update auditctl.pruned set leaves = null where block = 1")
     assert any(kind == "pruned_unannounced" for kind, *_ in log.found())
+
+
+def test_an_event_behind_more_deleted_ones_than_are_searched_at_once_is_found(
+    db: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_check, "_AHEAD", 5)
+    months(conn, "2020-01-01", "2020-01-01")
+    fill(db)
+    fill_months(conn, "2020-01-01", "a", 20)
+    fill_months(conn, "2020-01-05", "b", 20)
+    log = Log(db, sealing.make_keys(tmp_path), conn, auditctl)
+    keep(conn, "*", "400 days")
+    keep(conn, "b", "forever")
+    log.seal()
+    conn.execute(LONG_AGO)
+    upkeep(db)
+    log.seal()
+    assert log.verify()["pruned"] == 20
+    assert [one for one in log.found() if one[0] == "altered"] == []
