@@ -20,6 +20,7 @@ from auditctl.log.filter_values import Transaction, User
 from auditctl.log.filters import Filters
 from auditctl.log.keys import Spellings
 from auditctl.log.known_names import KnownNames, Targets
+from auditctl.log.target_names import OWN_PREFIX, KnownTarget
 from auditctl.text import in_quotes
 
 if TYPE_CHECKING:
@@ -54,11 +55,22 @@ class ArchiveNames(KnownNames):
     def find_targets(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """Return the names of targets that names, labels and globs mean."""
         known = self._search.archive.known_targets
-        names = sorted({target.label or target.name for target in known})
-        place = f"the archive {self._search.archive.name}"
-        listed = f"It knows: {', '.join(names[:_MAX_LISTED])}." if names else "It is empty."
-        found = (target_names.resolve(text, known, place, listed) for text in patterns)
+        found = (target_names.resolve(text, known, *self._place(known)) for text in patterns)
         return tuple(sorted({name for some in found for name in some}))
+
+    def find_target(self, text: str) -> str:
+        """Return the name of the one target that a name or label means. Raises UsageError."""
+        known = self._search.archive.known_targets
+        return target_names.resolve_one(text, known, *self._place(known))
+
+    def _place(self, known: Sequence[KnownTarget]) -> tuple[str, str]:
+        """Return what messages call the archive, and which names it knows."""
+        # Those of auditctl itself last.
+        names = sorted(
+            {target.label or target.name for target in known}, key=lambda name: (name.startswith(OWN_PREFIX), name)
+        )
+        listed = f"It knows: {', '.join(names[:_MAX_LISTED])}." if names else "It is empty."
+        return f"the archive {self._search.archive.name}", listed
 
     def find_key(self, key: str, targets: Targets) -> tuple[Spellings, ...]:
         """Return how targets spell a key."""

@@ -14,7 +14,7 @@ from auditctl.errors import UsageError
 from auditctl.log.archive_predicates import ArchivePredicate
 from auditctl.log.event_texts import Project
 from auditctl.log.formats.format import Row
-from auditctl.log.reader import NoSuchEvent
+from auditctl.log.reader import no_such_event
 from auditctl.log.selection import Cursor
 from auditctl.text import in_quotes
 
@@ -114,8 +114,5 @@ def event(search: Search, event_id: int) -> ArchivedEvent:
             f"several databases of the archive have an event {event_id}", hint=f"Choose with --database: {names}."
         )
     if not found:
-        raise NoSuchEvent(
-            f"event {event_id} is not in the archive {search.archive.name}",
-            hint="Gaps are rolled-back transactions, or months that are not archived.",
-        )
+        raise no_such_event(event_id, archive=search.archive.name)
     return found[0]

@@ -47,7 +47,7 @@ def prove_event(files: Files, event_id: int, database: str | None = None) -> Pro
     ]
     names = sorted({manifest.key.database for manifest, _ in found})
     if not found:
-        raise no_such_event(event_id)
+        raise no_such_event(event_id, archive=files.name)
     if len(names) > 1:
         raise UsageError(
             f"{plural(len(names), 'database')} have an event {event_id}: {', '.join(names)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from auditctl.archive import extra
 from auditctl.archive.engines import BY_NAME, ENGINES
 from auditctl.cli.known_values import FOLDERS, complete
+from auditctl.cli.printing import print_warning
 from auditctl.errors import UsageError
 from auditctl.log.columns import DATABASE, Columns
 
@@ -56,20 +58,21 @@ class ArchiveChoice:
             UsageError: The path is none, or the engine is not installed.
             ArchiveError: The archive is not as it should be.
         """
-        from auditctl.archive import archive, engines, extra, files
+        from auditctl.archive import archive, engines, files
+        from auditctl.archive.search import Search
 
-        with extra.required():
-            from auditctl.archive.search import Search
-
-            with engines.session(self.engine) as engine:
-                yield Search(archive.read(files.at(self.path or ""), self.database), engine)
+        found = archive.read(files.at(self.path or ""), self.database)
+        if not found.months:
+            # One that nobody wrote to yet is empty; so looks one whose path is not quite right.
+            print_warning(f"{found.name} has no archived month; name the folder in which database=NAME is")
+        with engines.session(self.engine) as engine:
+            yield Search(found, engine)
 
     def access(self) -> ArchiveAccess:
-        """Return how the archived months of a log are read. Raises UsageError if a library is not installed."""
-        from auditctl.archive import engines, extra
+        """Return how the archived months of a log are read. Raises UsageError if the engine is not installed."""
+        from auditctl.archive import engines
+        from auditctl.archive.access import ArchiveAccess
 
-        with extra.required():
-            from auditctl.archive.access import ArchiveAccess
         return ArchiveAccess(self.path, partial(engines.session, self.engine))
 
     def require_columns(self, columns: Columns | None) -> None:
@@ -106,7 +109,8 @@ def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--database does not go with --everywhere", hint="It reads the months of the database that --dsn names."
             )
         choice = ArchiveChoice(path, everywhere, engine or ENGINES[0].name, database)
-        return command(*args, choice=choice, **kwargs)
+        with extra.required() if choice.is_used else nullcontext():
+            return command(*args, choice=choice, **kwargs)
 
     for option in reversed(_OPTIONS):
         with_choice = option(with_choice)

@@ -147,15 +147,9 @@ def print_event(session: Session, choice: ArchiveChoice, event_id: int, shown: S
 
 def say_nothing(session: Session, message: str, archive: Archive, hint: str = "") -> None:
     """Say that an archive has no such events, and what may have been meant, or else what it has."""
-    if hint:
-        remarks.say_nothing(session, message, hint)
-        return
-    keys = [one.key for one in archive.manifests]
-    hint = (
-        f"The archive {archive.name} has the months {keys[0].month} to {keys[-1].month}."
-        if keys
-        else f"The archive {archive.name} is empty."
-    )
+    months = [one.key.month for one in archive.manifests]
+    if months and not hint:
+        hint = f"The archive {archive.name} has the months {months[0]} to {months[-1]}."
     remarks.say_nothing(session, message, hint)
 
 

@@ -9,7 +9,7 @@ from auditctl.cli.archive_options import ArchiveChoice
 from auditctl.cli.archived import Shown, say_nothing, say_obstacle
 from auditctl.cli.printing import print_events
 from auditctl.cli.session import READER, Session
-from auditctl.log import lookups, reader, target_names
+from auditctl.log import lookups, reader
 from auditctl.log.filters import Filters
 from auditctl.log.keys import Key
 from auditctl.log.selection import Order
@@ -51,7 +51,7 @@ def _print_alone(session: Session, choice: ArchiveChoice, table: str, key: str, 
         from auditctl.archive.search import ArchiveSelection
 
         search.archive.require_one_database()
-        target = target_names.resolve_one(table, search.archive.known_targets)
+        target = names.ArchiveNames(search).find_target(table)
         renames = history.renames_of(
             (rename.renamed_at, rename.old_target, rename.new_target)
             for one in search.archive.newest.values()

@@ -105,8 +105,13 @@ def _neighbor(conn: Connection, at: Cursor, within: Sequence[Predicate], order: 
     return next((row[0] for row in list(stream(conn, selection, SQL("event_id")))), None)
 
 
-def no_such_event(event_id: int, *, may_be_archived: bool = False) -> NoSuchEvent:
-    """Return the error of a number that no event has, or none outside of an archive."""
+def no_such_event(event_id: int, *, may_be_archived: bool = False, archive: str | None = None) -> NoSuchEvent:
+    """Return the error of a number that no event has, or none outside of an archive, or none of an archive."""
+    if archive is not None:
+        return NoSuchEvent(
+            f"event {event_id} is not in the archive {archive}",
+            hint="Gaps are rolled-back transactions, or months that are not archived.",
+        )
     hint = "Gaps are rolled-back transactions. Look with: auditctl log"
     if may_be_archived:
         hint = f"It may be in the archive: auditctl show {event_id} --everywhere"

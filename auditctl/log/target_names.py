@@ -147,13 +147,13 @@ def _tables(conn: Connection) -> list[str]:
         ]
 
 
-def resolve_one(text: str, known: Sequence[KnownTarget]) -> str:
+def resolve_one(text: str, known: Sequence[KnownTarget], place: str = "the log", listed: str = _LISTED) -> str:
     """Return the name of the one target that a text means; a label means the present name of its table.
 
     Raises:
-        UsageError: The log knows no such target, or the text means several.
+        UsageError: The place knows no such target, or the text means several.
     """
-    names = _without_former(text, resolve(text, known), known)
+    names = _without_former(text, resolve(text, known, place, listed), known)
     if len(names) > 1:
         raise UsageError(
             f"{in_quotes(text)} means several tables: {', '.join(names[:_MAX_LISTED])}", hint="Name one of them."

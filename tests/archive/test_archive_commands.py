@@ -164,12 +164,6 @@ def test_an_altered_file_ends_with_3_and_its_name(alone: RunAuditctl, folder: Pa
     assert "month=2026-04/part-0001.parquet is missing" in alone("log", "--limit", "1000", check=3).err
 
 
-def test_an_archive_that_is_not_there_yet_is_empty(auditctl: RunAuditctl, tmp_path: Path) -> None:
-    found = auditctl("log", "--archive", tmp_path / "none", env={"AUDITCTL_DSN": None}, check=0)
-    assert found.out == ""
-    assert found.err.startswith("No events.\nhint: The archive ")
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -188,3 +182,27 @@ def test_options_that_have_no_meaning_are_refused(
     auditctl: RunAuditctl, options: tuple[str, ...], message: str
 ) -> None:
     assert message in auditctl(*options, env={"AUDITCTL_DSN": None}, check=2).err
+
+
+def test_a_folder_without_months_is_an_empty_archive_and_each_command_says_so(
+    auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    place = ("--archive", tmp_path / "none")
+    nowhere = {"AUDITCTL_DSN": "host=/nonexistent"}
+    for words in (("log",), ("export",), ("stats",)):
+        done = auditctl(*words, *place, env=nowhere, check=0)
+        assert f"warning: {tmp_path / 'none'} has no archived month" in done.err
+    done = auditctl("history", "Customer", "7", *place, env=nowhere, check=2)
+    assert f"the archive {tmp_path / 'none'} knows no table 'Customer'" in done.err
+    assert "It is empty." in done.err
+    done = auditctl("prove", "7", *place, "--output", tmp_path / "p", env=nowhere, check=2)
+    assert f"event 7 is not in the archive {tmp_path / 'none'}" in done.err
+
+
+@pytest.mark.parametrize("words", [("log", "--everywhere"), ("stats", "--archive", "cold")], ids=" ".join)
+def test_without_the_libraries_of_the_extra_a_command_says_what_to_install(
+    auditctl: RunAuditctl, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError(name='pyarrow')")
+    done = auditctl(*words, env={"PYTHONPATH": str(tmp_path)}, check=2)
+    assert done.err.endswith("needs pyarrow, which is not installed\nhint: Run: pip install 'auditctl[archive]'\n")
