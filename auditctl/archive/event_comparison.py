@@ -55,7 +55,7 @@ class EventComparison:
 
     def add(self, part: str, file: PartFile) -> Iterator[Fields]:
         """Compare the events of a part; yield each of them."""
-        for group in range(file.groups):
+        for group in range(file.count):
             position = Position(part, group)
             try:
                 for fields in file.read(group):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditctl.archive import statistics
+from auditctl.archive import row_groups
 from auditctl.archive.files import Files
 from auditctl.archive.hashed_output import HashedOutput
-from auditctl.archive.manifest import ArchiveError
+from auditctl.archive.row_groups import RowGroups
 from auditctl.archive.tree_nodes import SealedEvent, TreeNode
 from auditctl.evidence.leaf import CHECK_BYTES, SALT_BYTES
 
@@ -88,37 +88,17 @@ def _table(nodes: Sequence[TreeNode]) -> pa.Table:
     )
 
 
-class EvidenceFile:
-    """A file of evidence that is open.
+EvidenceFile = RowGroups[TreeNode]
+"""A file of evidence that is open, with the nodes of its tree."""
 
-    Attributes:
-        shown: What messages call it.
-        groups: How many groups of rows it has.
-    """
 
-    def __init__(self, reader: pq.ParquetFile, shown: str) -> None:
-        self._reader = reader
-        self.shown = shown
-        self.groups: int = reader.num_row_groups
+def opened(files: Files, path: str) -> AbstractContextManager[EvidenceFile]:
+    """Open a file of evidence to read it. Raises as `row_groups.opened`."""
+    return row_groups.opened(files, path, schema(), _nodes)
 
-    def read(self, group: int) -> list[TreeNode]:
-        """Return the nodes of a group of rows.
 
-        Raises:
-            ArchiveError: It cannot be read.
-        """
-        with _damage(self.shown):
-            columns = [column.to_pylist() for column in self._reader.read_row_group(group).columns]
-            return [_node(row) for row in zip(*columns, strict=True)]
-
-    def groups_with(self, event_id: int) -> list[int]:
-        """Return the groups of rows that may have the leaf of an event of a number."""
-        return statistics.groups_with(self._reader, "event_id", event_id)
-
-    def nodes(self) -> Iterator[TreeNode]:
-        """Yield all nodes. Raises ArchiveError."""
-        for group in range(self.groups):
-            yield from self.read(group)
+def _nodes(batch: pa.RecordBatch) -> Iterator[TreeNode]:
+    return map(_node, zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 def _node(row: Sequence[Any]) -> TreeNode:
@@ -129,32 +109,6 @@ def _node(row: Sequence[Any]) -> TreeNode:
     if None in (event_id, occurred_at, checks) or level or (secret is None) == (salts is None):
         raise ValueError(f"the leaf {leaf} is not that of an event")
     return TreeNode(leaf, level, value, SealedEvent(block, event_id, occurred_at, checks, secret, salts, erasure))
-
-
-@contextmanager
-def opened(files: Files, path: str) -> Iterator[EvidenceFile]:
-    """Open a file of evidence to read it.
-
-    Raises:
-        ArchiveError: It is not one of this version of auditctl.
-        OutputError: It cannot be read.
-    """
-    shown = files.shown(path)
-    with files.open(path) as file:
-        with _damage(shown):
-            reader = pq.ParquetFile(file, page_checksum_verification=True)
-        with reader:
-            if not reader.schema_arrow.equals(schema(), check_metadata=True):
-                raise ArchiveError(f"{shown} has other columns", hint="Another version of auditctl wrote it.")
-            yield EvidenceFile(reader, shown)
-
-
-@contextmanager
-def _damage(shown: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise ArchiveError(f"{shown} cannot be read: {error}", hint="Restore it from a copy.") from error
 
 
 def digest(files: Files, path: str) -> Written:

@@ -67,7 +67,7 @@ def restore_leaves(conn: Connection, files: Files, manifest: Manifest) -> int:
     file_check.check_bytes(files, path, facts["bytes"], facts["sha256"])
     restored = set()
     with evidence_file.opened(files, path) as file:
-        for block in _blocks(conn, file.nodes()):
+        for block in _blocks(conn, file.all()):
             if block.number in pruned:
                 block.restore(conn, pruned[block.number])
                 restored.add(block.number)

@@ -7,21 +7,22 @@ Bloom filters for the columns that are looked up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditctl.archive import events, layout, statistics
+from auditctl.archive import events, layout, row_groups
 from auditctl.archive.columns import COLUMNS, Stored
 from auditctl.archive.events import EventRow
 from auditctl.archive.files import Files
 from auditctl.archive.hashed_output import HashedOutput
 from auditctl.archive.layout import MonthKey
-from auditctl.archive.manifest import ArchiveError, Part
+from auditctl.archive.manifest import Part
 from auditctl.archive.packed import ContentDigest
+from auditctl.archive.row_groups import RowGroups
 from auditctl.evidence import canonical
 from auditctl.evidence.canonical import Fields
 
@@ -81,50 +82,13 @@ class PartWriter:
             self.parts.append(Part(name, count, output.size, output.hash.hexdigest(), *times))
 
 
-class PartFile:
-    """A part that is open.
-
-    Attributes:
-        shown: What messages call it.
-        groups: How many groups of rows it has.
-    """
-
-    def __init__(self, reader: pq.ParquetFile, shown: str) -> None:
-        self._reader = reader
-        self.shown = shown
-        self.groups: int = reader.num_row_groups
-
-    def groups_with(self, event_id: int) -> list[int]:
-        """Return the groups of rows that may have an event of a number."""
-        return statistics.groups_with(self._reader, "event_id", event_id)
-
-    def read(self, group: int) -> Iterator[Fields]:
-        """Yield the canonical bytes of each event of a group of rows.
-
-        Raises:
-            ArchiveError: They cannot be read.
-        """
-        with _damage(f"row group {group} of {self.shown}"):
-            for batch in self._reader.iter_batches(batch_size=10_000, row_groups=[group]):
-                yield from events.from_batch(batch)
+PartFile = RowGroups[Fields]
+"""A part that is open, with the canonical bytes of its events."""
 
 
-@contextmanager
-def opened(files: Files, path: str) -> Iterator[PartFile]:
-    """Open a part to read it.
-
-    Raises:
-        ArchiveError: It is not a file of this version of auditctl.
-        OutputError: It cannot be read.
-    """
-    shown = files.shown(path)
-    with files.open(path) as file:
-        with _damage(shown):
-            reader = pq.ParquetFile(file, page_checksum_verification=True)
-        with reader:
-            if not reader.schema_arrow.equals(events.schema(), check_metadata=True):
-                raise ArchiveError(f"{shown} has other columns", hint="Another version of auditctl wrote it.")
-            yield PartFile(reader, shown)
+def opened(files: Files, path: str) -> AbstractContextManager[PartFile]:
+    """Open a part to read it. Raises as `row_groups.opened`."""
+    return row_groups.opened(files, path, events.schema(), events.from_batch)
 
 
 def read(files: Files, path: str) -> Iterator[Fields]:
@@ -135,16 +99,7 @@ def read(files: Files, path: str) -> Iterator[Fields]:
         OutputError: It cannot be read.
     """
     with opened(files, path) as part:
-        for group in range(part.groups):
-            yield from part.read(group)
-
-
-@contextmanager
-def _damage(shown: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise ArchiveError(f"{shown} cannot be read: {error}", hint="Restore it from a copy.") from error
+        yield from part.all()
 
 
 def _groups(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:

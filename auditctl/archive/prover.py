@@ -99,7 +99,7 @@ def _find_leaf(file: EvidenceFile, fields: Fields) -> Leaf | None:
 
 def _prove(file: EvidenceFile, note: str, leaf: Leaf, fields: Fields) -> Proof:
     checkpoint = Checkpoint.parse(signatures(note)[0])
-    path = _path(file.nodes(), leaf.index, checkpoint.size)
+    path = _path(file.all(), leaf.index, checkpoint.size)
     if not merkle.check_inclusion(leaf.hash, leaf.index, checkpoint.size, path, checkpoint.root):
         raise EvidenceError("the tree of the month is not that of its checkpoint", hint=_HINT)
     return prove(leaf.index, tuple(path), note, leaf.disclose(fields))

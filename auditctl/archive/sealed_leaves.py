@@ -88,8 +88,8 @@ class SealedLeaves:
         frontier, roots = Frontier(), {}
         blocks = events = last_block = 0
         bounds = []
-        for group in range(self._file.groups):
-            nodes = self._file.read(group)
+        for group in range(self._file.count):
+            nodes = list(self._file.read(group))
             numbers = [node.event.event_id for node in nodes if node.event is not None]
             bounds.append((min(numbers, default=2**63 - 1), max(numbers, default=-(2**63))))
             self._taken.append(bytearray(node.event is None for node in nodes))

@@ -39,7 +39,7 @@ def log(db: str, conn: psycopg.Connection, tmp_path: Path) -> psycopg.Connection
 
 def read_nodes(folder: Path, manifest: Manifest) -> list[TreeNode]:
     with evidence_file.opened(files.at(str(folder)), manifest.key.path(layout.EVIDENCE)) as file:
-        return list(file.nodes())
+        return list(file.all())
 
 
 def test_the_nodes_of_a_month_are_the_whole_tree(db: str, log: psycopg.Connection, tmp_path: Path) -> None:
