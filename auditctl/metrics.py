@@ -53,7 +53,7 @@ METRICS = (
     Metric("archived_months", "Months in files: kept, in the database, too; dropped, in files alone.", ("state",)),
     Metric("archived_events", "Events of these months.", ("state",)),
     Metric("archived_until_timestamp_seconds", "End of the newest month in files; none if nothing was archived."),
-    Metric("unarchived_months", "Months with events before that one that are in no files, or changed since."),
+    Metric("unarchived_months", "Months that are not in files and should be: older than one that is, or late."),
     Metric("audited_tables", "Tables with capture, without their partitions and children."),
     Metric("holds", "Legal holds in force."),
     Metric("guard_enabled", "1: the coverage guard is on; 0: it is not."),

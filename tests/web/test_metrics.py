@@ -90,6 +90,13 @@ def test_metrics_count_archived_months_and_those_that_were_left_out(
         == START.replace(month=4, day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
     )
     assert found["auditctl_unarchived_months"] == 1
+    # By the file, April is late, too; and February is to stay once it was brought back.
+    conn.execute("insert into auditctl.archiving (keep_hot) values ('3 months')")
+    assert parse(auditctl("metrics", check=0).out)["auditctl_unarchived_months"] == 2
+    made = archive_month(conn, tmp_path, "2026-02")
+    back = DROPPED.replace("dropped_at)", "dropped_at, ended_at, restored_at)").replace("now()", "now(), now(), now()")
+    conn.execute(back, ["2026-02", str(tmp_path), "shop", made.rows, made.content, made.digest, ["billing.customer"]])
+    assert parse(auditctl("metrics", check=0).out)["auditctl_unarchived_months"] == 1
 
 
 def test_last_check_that_found_something_is_noted_if_an_administrator_made_it(

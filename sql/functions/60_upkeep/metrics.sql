@@ -125,8 +125,17 @@ as $auditctl$
     union all
     select 'unarchived_months', null, count(*)::float8
     from auditctl_internal.month_partitions() as m
-    where to_char(m.first, 'YYYY-MM') < (select max(a.month) from archived as a) and pg_relation_size(m.partition) > 0
-        and not exists (select from archived as a where a.month = to_char(m.first, 'YYYY-MM'))
+    left join auditctl.archiving as s on true
+    where (
+        to_char(m.first, 'YYYY-MM') < (select max(a.month) from archived as a)
+        or s.name is not null
+        and m.first + interval '1 month' <= now() at time zone 'UTC' - coalesce(s.keep_hot, '0 days')::interval - interval '35 days'
+    )
+    and pg_relation_size(m.partition) > 0
+    and not exists (
+        -- One that was brought back is to stay.
+        select from auditctl.archived_month as a where a.month = to_char(m.first, 'YYYY-MM') and (a.ended_at is null or a.restored_at is not null)
+    )
     union all
     select 'audited_tables', null, count(*)::float8 from auditctl.capture
     union all
