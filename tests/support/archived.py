@@ -25,7 +25,9 @@ COPY: LiteralString = (
 RENAMES: LiteralString = "select renamed_at, old_target, new_target from auditctl.rename order by 1, 2, 3"
 
 GUARDS: LiteralString = (
-    "select tgname from pg_trigger where tgrelid = %s::regclass and not tgisinternal and tgenabled = 'A'"
+    # PostgreSQL 14 takes the triggers of a partition for internal ones.
+    "select tgname from pg_trigger"
+    " where tgrelid = %s::regclass and (not tgisinternal or tgparentid <> 0) and tgenabled = 'A'"
 )
 
 DROPPED: LiteralString = """
