@@ -19,9 +19,8 @@ from auditctl.archive import archive, files, month_place
 from auditctl.archive.archive import RESTORE, Archive, Month
 from auditctl.archive.layout import MonthKey
 from auditctl.archive.manifest import ArchiveError
-from auditctl.archive.pages import position_of
+from auditctl.archive.pages import ReadPage, position_of
 from auditctl.archive.search import ArchiveSelection, Search
-from auditctl.archive.texts import time_text
 from auditctl.database import Connection, read_transaction
 from auditctl.log import target_names, window_search
 from auditctl.log.archive_predicates import ArchivePredicate
@@ -102,8 +101,8 @@ def _month(path: str | None, month: str, database: str, location: str, digest: s
 
 
 @dataclass(slots=True)
-class MergedPage:
-    """A part of the log with its archived months; iterating over it, once, reads it in constant memory.
+class MergedPage(ReadPage):
+    """A part of the log with its archived months.
 
     It must be iterated over within `snapshot`. No file is read before the events of the table come to the time of the
     first one.
@@ -117,10 +116,6 @@ class MergedPage:
         project: The same columns of an archived event.
         without: The number of an event that is left out: the one that records this very look at the log.
         keep: Returns the entries that belong to the page, in their order; None for all.
-        following: After the iteration: the cursor of the next page; None where no more events follow.
-        count: The number of events read so far.
-        first_event_id: The number of the first of them.
-        last_event_id: The number of the last of them.
     """
 
     conn: Connection
@@ -131,10 +126,6 @@ class MergedPage:
     project: Project
     without: int | None = None
     keep: Callable[[Iterable[Entry]], Iterable[Entry]] | None = None
-    following: str | None = None
-    count: int = 0
-    first_event_id: int | None = None
-    last_event_id: int | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows.
@@ -154,20 +145,12 @@ class MergedPage:
                     pass  # to the end, which is near: leaving a stream early costs a cancel request
 
     def _page(self, hot: Iterator[Entry], cold: Iterator[_EntryOrEdge]) -> Iterator[Row]:
-        limit, last = self.selection.limit, None
         both: tuple[Iterator[_EntryOrEdge], ...] = (hot, cold)
         merged = heapq.merge(*both, key=lambda entry: entry[0], reverse=self.selection.order is Order.DESC)
         entries: Iterable[Entry] = ((place, action, row) for place, action, row in merged if row is not None)
-        for place, _, row in entries if self.keep is None else self.keep(entries):
-            if place[1] == self.without:
-                continue
-            if self.count == limit and last is not None:
-                self.following = f"{time_text(int(last[0]))}/{last[1]}"
-                break
-            self.count += 1
-            last = place
-            self.first_event_id, self.last_event_id = self.first_event_id or last[1], last[1]
-            yield row
+        chosen = entries if self.keep is None else self.keep(entries)
+        rows = (((at, number, ""), row) for (at, number), _, row in chosen if number != self.without)
+        yield from self._counted(rows, self.selection.limit)
 
     def _hot(self, selection: Selection) -> Generator[Entry]:
         projection = _POSITION.format(self.projection)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from auditctl.archive.access import ArchiveAccess
 from auditctl.archive.everywhere import MergedPage
-from auditctl.archive.pages import ArchivePage
+from auditctl.archive.pages import ReadPage
 from auditctl.database import Connection
 from auditctl.log.columns import Columns
 from auditctl.log.export import REPORTED_EVERY, ExportRequest, ExportResult, ReportProgress, record_begin
@@ -77,7 +77,7 @@ def begin(conn: Connection, access: ArchiveAccess, request: ExportRequest) -> It
 
 
 def write(
-    page: ArchivePage | MergedPage,
+    page: ReadPage,
     output_format: Format,
     layout: Layout,
     sink: Sink,

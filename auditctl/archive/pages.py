@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ def position_of(cursor: Cursor, database: str = "") -> Position:
 
 def cursor_text(position: Position, databases: Sequence[str]) -> str:
     """Return the cursor of a position, which names the database where there are several."""
-    text = f"{time_text(position[0])}/{position[1]}"
+    text = f"{time_text(int(position[0]))}/{position[1]}"
     return f"{text}/{quote(position[2], safe='')}" if len(databases) > 1 else text
 
 
@@ -51,29 +52,56 @@ def parse_cursor(text: str, databases: Sequence[str]) -> Position:
     return position_of(Cursor.parse(match[1]), unquote(match[2]))
 
 
-@dataclass(slots=True)
-class ArchivePage:
-    """A part of an archive; iterating over it, once, reads it in constant memory.
+@dataclass(slots=True, kw_only=True)
+class ReadPage(ABC):
+    """A page that is read; iterating over it, once, reads it in constant memory.
 
     Attributes:
-        search: The archive.
-        selection: Which events; the limit is the length of the page.
-        project: What is shown of each.
-        keep: Returns the events that belong to the page, in their order; None for all.
         following: After the iteration: the cursor of the next page; None where no more events follow.
         count: The number of events read so far.
         first_event_id: The number of the first of them.
         last_event_id: The number of the last of them.
     """
 
-    search: Search
-    selection: ArchiveSelection
-    project: Project
-    keep: Callable[[Iterable[ArchivedEvent]], Iterable[ArchivedEvent]] | None = None
     following: str | None = None
     count: int = 0
     first_event_id: int | None = None
     last_event_id: int | None = None
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows."""
+
+    def _counted(
+        self, events: Iterable[tuple[Position, Row]], limit: int | None, databases: Sequence[str] = ()
+    ) -> Iterator[Row]:
+        """Yield the rows of the page; one more event than it holds shows that others follow."""
+        last: Position | None = None
+        for position, row in events:
+            if self.count == limit and last is not None:
+                self.following = cursor_text(last, databases)
+                return
+            self.count += 1
+            last = position
+            self.first_event_id, self.last_event_id = self.first_event_id or last[1], last[1]
+            yield row
+
+
+@dataclass(slots=True)
+class ArchivePage(ReadPage):
+    """A part of an archive.
+
+    Attributes:
+        search: The archive.
+        selection: Which events; the limit is the length of the page.
+        project: What is shown of each.
+        keep: Returns the events that belong to the page, in their order; None for all.
+    """
+
+    search: Search
+    selection: ArchiveSelection
+    project: Project
+    keep: Callable[[Iterable[ArchivedEvent]], Iterable[ArchivedEvent]] | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows.
@@ -81,18 +109,12 @@ class ArchivePage:
         Raises:
             ArchiveError: A file is missing, was altered, or cannot be read.
         """
-        limit, last = self.selection.limit, None
-        # One more than the page holds shows whether more follow.
+        limit = self.selection.limit
         selection = replace(self.selection, limit=None if limit is None else limit + 1)
         found: Iterable[ArchivedEvent] = self.search.events(selection)
-        for event in found if self.keep is None else self.keep(found):
-            if self.count == limit and last is not None:
-                self.following = cursor_text(last, self.search.archive.databases)
-                return
-            self.count += 1
-            last = event.position
-            self.first_event_id, self.last_event_id = self.first_event_id or last[1], last[1]
-            yield self.project(event.texts)
+        chosen = found if self.keep is None else self.keep(found)
+        rows = ((event.position, self.project(event.texts)) for event in chosen)
+        yield from self._counted(rows, limit, self.search.archive.databases)
 
 
 def event(search: Search, event_id: int) -> ArchivedEvent:
