@@ -15,7 +15,7 @@ import pytest
 
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import audited, begin_with
-from tests.support.archiving import cold, fill, names
+from tests.support.archiving import cold, fill, fill_own, names, own
 from tests.support.killing import count_calls, run_until
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 db_template = begin_with(audited("create table note (id bigint generated always as identity)", "note"))
 
 HOLD: LiteralString = "select auditctl.release_hold(auditctl.place_hold('shop.item', '7', 'case 1'), 'closed')"
+HOT: LiteralString = """
+    select event_id, new_values::text from auditctl.event
+     where target = 'shop.item' or target in ('auditctl.lookup', 'auditctl.hold') and occurred_at < '2021-01-01'
+"""
+COLD = "select event_id, new_values from read_parquet('{}') where target in ('shop.item', 'auditctl.lookup')"
 KILLS, WRITERS, EVENTS = 10, 8, 30
 MONTHS = [f"{year}-{month:02}" for year in (2019, 2020) for month in range(1, 9)]
 
@@ -40,14 +45,12 @@ def counted(dsn: str, folder: Path) -> Counter[tuple[int, str]]:
         dropped = conn.execute(
             "select month from auditctl.archived_month where dropped_at is not null and ended_at is null"
         ).fetchall()
-        found = Counter(
-            conn.execute("select event_id, new_values::text from auditctl.event where target = 'shop.item'").fetchall()
-        )
+        found = Counter(conn.execute(HOT).fetchall())
         conn.execute("commit")
     with duckdb.connect() as engine:
         for (month,) in dropped:
             files = f"{folder}/*/month={month}/part-*.parquet"
-            query = f"select event_id, new_values from read_parquet('{files}') where target = 'shop.item'"
+            query = COLD.format(files)
             found.update(Counter(engine.sql(query).fetchall()))
     return found
 
@@ -87,8 +90,10 @@ def test_an_archiver_that_is_killed_ten_times_loses_and_doubles_nothing(
 ) -> None:
     folder, draw, stop = tmp_path / "cold", random.Random(18), Event()
     fill(conn, *MONTHS, count=EVENTS)
+    for month in MONTHS:
+        fill_own(conn, month, "auditctl.lookup", "auditctl.hold")
     every = counted(db, folder)
-    assert (len(every), set(every.values())) == (EVENTS * len(MONTHS), {1})
+    assert (len(every), set(every.values())) == ((EVENTS + 2) * len(MONTHS), {1})
     with ThreadPoolExecutor(WRITERS + 3) as pool:
         writers = [pool.submit(write, db, stop) for _ in range(WRITERS)]
         others = [pool.submit(repeat, db, stop, statement) for statement in (HOLD, "select auditctl.maintain_step()")]
@@ -105,7 +110,8 @@ def test_an_archiver_that_is_killed_ten_times_loses_and_doubles_nothing(
     auditctl("archive", "--to", folder, check=0)
     auditctl("maintain", check=0)
     assert counted(db, folder) == every
-    assert len(cold(folder)) == len(every)
+    assert len(cold(folder)) == EVENTS * len(MONTHS)
+    assert [len(own(conn, month)) for month in MONTHS] == [1] * len(MONTHS)
     assert {name.rpartition("/")[2] for name in names(folder)} == {"_manifest.json", "part-0001.parquet"}
     assert conn.execute("select count(*) from auditctl.event where target = 'public.note'").fetchone() == (written,)
     assert conn.execute("select count(*) from note").fetchone() == (written,)

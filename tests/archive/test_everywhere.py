@@ -16,6 +16,7 @@ from auditctl.log.selection import Order, Selection
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import begin_with
 from tests.support.archived import archive_month, drop_archived, move_month
+from tests.support.archiving import fill_own
 from tests.support.dumps import require_programs
 from tests.support.recorded import START, Recorded, ids, label, record, switch_lookups_off
 from tests.support.standby import Standby
@@ -186,6 +187,32 @@ def test_a_reader_that_waits_for_a_drop_reads_the_files(db: str, conn: psycopg.C
                 pass
     thread.join()
     assert found == [expected]
+
+
+def test_a_reader_that_waits_for_upkeep_reads_what_stays_once(
+    db: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
+) -> None:
+    fill_own(conn, "2026-04", "auditctl.hold", "auditctl.lookup")
+    expected = [row[0] for row in conn.execute("select event_id from auditctl.event order by occurred_at, event_id")]
+    auditctl("archive", "--to", tmp_path, check=0)
+    found: list[list[int]] = []
+
+    def read() -> None:
+        with database.connect(db) as reader:
+            found.append(numbers(reader, tmp_path))
+
+    thread = threading.Thread(target=read)
+    with conn.transaction():
+        while conn.execute("select auditctl.maintain_step()").fetchone() != (None,):
+            pass
+        thread.start()
+        with connect(db) as other:
+            while other.execute("select count(*) from pg_locks where not granted").fetchone() == (0,):
+                pass
+    thread.join()
+    (left,) = conn.execute("select count(*) from auditctl.event where occurred_at < '2026-07-01'").fetchone() or ()
+    assert left == 1
+    assert [number for number in found[0] if number <= max(expected)] == expected
 
 
 @pytest.mark.slow  # needs a standby server
