@@ -28,9 +28,7 @@ READ: list[tuple[str, ...]] = [
     ("history", "auditctl.partition", "1", "--format", "jsonl"),
 ]  # fmt: skip
 PAST = """
-    update auditctl.event
-       set occurred_at = timestamptz '2020-01-05 00:00+00' + (occurred_at - began) * 1000
-      from (select min(occurred_at) as began from auditctl.event where occurred_at > '2021-01-01') as earliest
+    update auditctl.event set occurred_at = timestamptz '2020-01-05 00:00+00' + event_id * interval '1 minute'
      where target in ('auditctl.rule', 'auditctl.capture', 'auditctl.ddl')
 """
 
@@ -91,8 +89,12 @@ def counts(groups: list[dict[str, object]]) -> list[tuple[object, ...]]:
 def test_a_month_of_which_only_they_are_left_has_nothing_to_archive(
     conn: psycopg.Connection, folder: Path, month: list[int], auditctl: RunAuditctl
 ) -> None:
+    fill(conn, "2019-12", count=0)
+    fill_own(conn, "2019-12", "auditctl.hold")
     archive(auditctl, folder)
     assert auditctl("archive", "--dry-run", "--format", "json", check=0).out == "[]\n"
+    unarchived = "select value from auditctl.metrics() where name = 'unarchived_months'"
+    assert conn.execute(unarchived).fetchone() == (0,)
     auditctl("archive", check=0)
     assert conn.execute("select auditctl.begin_month('2020-01')").fetchone() == (False,)
     assert auditctl("maintain", check=0).err == "Nothing to do.\n"

@@ -1,4 +1,5 @@
--- What monitoring reads. Nothing here reads the log itself but the counts of days, which upkeep takes once a day.
+-- What monitoring reads. Of the log itself, nothing but the counts of days, which upkeep takes once a day, and the targets of months
+-- that were left out of the archive.
 
 create or replace function auditctl_internal.count_days() returns void
 language plpgsql volatile
@@ -131,7 +132,7 @@ as $auditctl$
         or s.name is not null
         and m.first + interval '1 month' <= now() at time zone 'UTC' - coalesce(s.keep_hot, '0 days')::interval - interval '35 days'
     )
-    and pg_relation_size(m.partition) > 0
+    and auditctl_internal.has_cold_events(to_char(m.first, 'YYYY-MM'))
     and not exists (
         -- One that was brought back is to stay.
         select from auditctl.archived_month as a where a.month = to_char(m.first, 'YYYY-MM') and (a.ended_at is null or a.restored_at is not null)
