@@ -67,24 +67,6 @@ class ArchivedMonth:
     was_complete: bool
 
 
-@contextmanager
-def alone(conn: Connection) -> Iterator[None]:
-    """Make this the one archiver of the database during the block, which leaves the connection alone.
-
-    Raises:
-        DatabaseError: Another one is running, or the login is not an administrator.
-    """
-    with database.transaction(conn):
-        row = conn.execute("select auditctl.begin_archiving()").fetchone()
-        if row and row[0]:
-            raise DatabaseError(
-                f"another auditctl archive is running: {row[0]}",
-                hint="Run it again when that one has ended.",
-                sqlstate=database.LOCKED,
-            )
-        yield
-
-
 @dataclass(slots=True)
 class Archiver:
     """Archives months of one database.

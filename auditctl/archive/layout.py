@@ -20,6 +20,9 @@ EVIDENCE = "_evidence.parquet"
 ATTEMPT = "_attempt.json"
 """The name of what says whose files a month without a manifest has."""
 
+DELETION = "_deletion.json"
+"""The name of what says which files of a month are being deleted: a copy of its manifest."""
+
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _DATABASE = "database="
 _FOLDER = re.compile(r"database=([^/=]+)/month=([0-9]{4}-(?:0[1-9]|1[0-2]))")

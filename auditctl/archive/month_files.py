@@ -20,6 +20,7 @@ from auditctl.archive.manifest import ArchiveError, Manifest
 KIND = "auditctl archive attempt"
 """What a month's `_attempt.json` says it is."""
 
+_MARKS = (layout.MANIFEST, layout.DELETION, layout.ATTEMPT)
 _OTHER = "Archive to another folder, or move it away."
 
 
@@ -46,12 +47,13 @@ class MonthFiles:
         """
         names = self.files.names(self.key.folder)
         for name in names:
-            if name not in (layout.MANIFEST, layout.ATTEMPT, layout.EVIDENCE) and not layout.is_part(name):
+            if name not in (*_MARKS, layout.EVIDENCE) and not layout.is_part(name):
                 raise ArchiveError(f"{self._shown(name)} is not of auditctl archive", hint=_OTHER)
-        if layout.MANIFEST in names:
-            found = manifests.parse(self.files.read(self.key.path(layout.MANIFEST)), self.key)
-            self._require_own(found.store, layout.MANIFEST)
-            return found
+        for name in (layout.MANIFEST, layout.DELETION):
+            if name in names:
+                found = manifests.parse(self.files.read(self.key.path(name)), self.key)
+                self._require_own(found.store, name)
+                return found if name == layout.MANIFEST else None
         if layout.ATTEMPT in names:
             self._require_own(self._attempt(), layout.ATTEMPT)
         elif names:
@@ -98,7 +100,7 @@ class MonthFiles:
         """Remove the month's files but `_attempt.json`: the manifest first, so that it never names missing ones."""
         self.files.remove(self.key.path(layout.MANIFEST))
         for name in self.files.names(self.key.folder):
-            if layout.is_part(name) or name == layout.EVIDENCE:
+            if layout.is_part(name) or name in (layout.EVIDENCE, layout.DELETION):
                 self.files.remove(self.key.path(name))
         self.files.clean(self.key.folder)
 

@@ -17,8 +17,8 @@ from psycopg.sql import SQL, Identifier
 
 from auditctl import database
 from auditctl.archive import (
-    archiver,
     evidence_restorer,
+    exclusive,
     file_check,
     hot_targets,
     layout,
@@ -148,7 +148,7 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
             " were sealed",
             hint="Read the files instead.",
         )
-    with archiver.alone(conn), database.acting_as(conn, ROLE_OWNER):
+    with exclusive.alone(conn), database.acting_as(conn, ROLE_OWNER):
         query = "select r.partition::text, r.rows, r.fingerprint from auditctl_internal.begin_restore(%s) as r"
         state = conn.execute(query, [record.month]).fetchone() or ()
         _load(conn, state[0], _checked(files, manifest), lambda done: report(done, manifest.rows))

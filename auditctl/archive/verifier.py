@@ -81,8 +81,9 @@ def verify(
 def _read_manifest(files: Files, key: MonthKey, verified: Verified) -> None:
     names = files.names(key.folder)
     if layout.MANIFEST not in names:
-        if layout.ATTEMPT in names or not names:
-            verified.report.note(f"{key.folder} is not complete: it is being archived, or that was stopped")
+        if layout.ATTEMPT in names or layout.DELETION in names or not names:
+            what = "deleted, as its time is over" if layout.DELETION in names else "archived"
+            verified.report.note(f"{key.folder} is not complete: it is being {what}, or that was stopped")
             return
         path = key.path(layout.MANIFEST)
         verified.report.add(Finding("manifest", f"{path} is missing", file=path))

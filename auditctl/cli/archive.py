@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from auditctl import durations, place
-from auditctl.archive import closed_months, extra, settings
+from auditctl.archive import closed_months, exclusive, extra, settings
 from auditctl.archive.closed_months import ClosedMonth
-from auditctl.cli import progress
+from auditctl.cli import expired_files, progress
 from auditctl.cli.known_values import FOLDERS, complete
 from auditctl.cli.options import reason_option, table_or_json
 from auditctl.cli.printing import print_json, print_text, print_warning
@@ -120,12 +120,14 @@ def _run(session: Session, conn: Connection, files: Files, months: Sequence[Clos
 
     done: list[ArchivedMonth] = []
     try:
-        with session.connect(ADMIN) as holder, archiver.alone(holder), progress.bar(session, "archiving") as show:
-            worker = archiver.Archiver(conn, files, lambda _what, number, total: show(number, total))
-            for archived in worker.run(months):
-                done.append(archived)
-                if output == "table":
-                    print_text(_sentence(archived))
+        with session.connect(ADMIN) as holder, exclusive.alone(holder):
+            expired_files.delete(session, conn, session.say, is_alone=True)
+            with progress.bar(session, "archiving") as show:
+                worker = archiver.Archiver(conn, files, lambda _what, number, total: show(number, total))
+                for archived in worker.run(months):
+                    done.append(archived)
+                    if output == "table":
+                        print_text(_sentence(archived))
     finally:
         if output == "json":
             print_json([dataclasses.asdict(one) for one in done])

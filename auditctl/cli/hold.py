@@ -23,7 +23,8 @@ from auditctl.text import in_quotes, iso_utc, plural
 def hold() -> None:
     """Keep events for a legal case, regardless of retention.
 
-    Events under a hold are not deleted by maintain, nor in the seven days after a maintain first saw its release.
+    Events under a hold are not deleted by maintain, nor in the seven days after a maintain first saw its release. Of an
+    archived month with events of the target, all files stay, also for a hold on one object.
 
     \b
     Examples:
@@ -49,21 +50,26 @@ def add(session: Session, target: str, target_id: str | None, reason: str, yes: 
     """Place a hold on TARGET: a table, its label, a business event's target, or a glob in quotes.
 
     It covers every name that the table had or will have, and every key of an object. It tells how many events it keeps
-    now. If it keeps none, it asks on a terminal, and otherwise ends with exit code 4; --yes places it for events that
-    are still to come.
+    now, and the files of how many archived months. If it keeps none, it asks on a terminal, and otherwise ends with
+    exit code 4; --yes places it for events that are still to come.
     """
     with session.connect(ADMIN) as conn:
         name = holds.resolve_target(conn, target)
         if target_id is not None:
             require_storable("id", target_id, may_be_empty=True)
             keys.find(conn, target_id, [name])
-        events = holds.count(conn, name, target_id)
-        if not events and not yes and not _confirm(session, _nothing(name, target_id), _near(conn, name, target_id)):
+        events, months = holds.count(conn, name, target_id), holds.count_archives(conn, name)
+        if (
+            not (events or months)
+            and not yes
+            and not _confirm(session, _nothing(name, target_id), _near(conn, name, target_id))
+        ):
             session.say("No hold was placed.")
             return
         number = holds.add(conn, name, target_id, reason)
     most = "at least " if events == holds.MOST_COUNTED else ""
-    session.say(f"Placed hold {number}: it keeps {most}{plural(events, 'event')} now.")
+    files = f", and the files of {plural(months, 'archived month')} with events of {name}" if months else ""
+    session.say(f"Placed hold {number}: it keeps {most}{plural(events, 'event')} now{files}.")
 
 
 @hold.command(name="list", short_help="List the holds.")

@@ -8,7 +8,8 @@ from datetime import timedelta
 import click
 
 from auditctl import durations, metrics
-from auditctl.cli import maintain_service, progress
+from auditctl.archive.expiry import Deletion
+from auditctl.cli import expired_files, maintain_service, progress
 from auditctl.cli.options import reason_option, table_or_json
 from auditctl.cli.printing import print_json, print_text
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
@@ -56,10 +57,11 @@ def maintain(
     """Make partitions ahead, and delete expired events. Run it daily.
 
     It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
-    events that no hold covers. Each step is one transaction, and recorded in the log. It may be stopped at any point
-    and run again. No writer waits for it longer than a moment: a partition that a long transaction is using is left to
-    the next run, and when all others are done the exit code is 5. If another maintain is running, it leaves the rest to
-    that one.
+    events that no hold covers. It drops the months that auditctl archive has written into files; once all events of
+    such a month have expired, it deletes the files, if it reaches them from here. Each step is one transaction, and
+    recorded in the log. It may be stopped at any point and run again. No writer waits for it longer than a moment: a
+    partition that a long transaction is using is left to the next run, and when all others are done the exit code is
+    5. If another maintain is running, it leaves the rest to that one.
 
     With --index-values, filters on recorded values, on the context and on the reason find rare events of a month that
     is over at once. The indexes take about a third of the month's size, and remain until --no-index-values. While
@@ -90,6 +92,7 @@ def maintain(
 def _run(session: Session, output: str, index_values: bool | None) -> bool:
     """Do all upkeep, and print it; return whether nothing remains, which False leaves to another session."""
     whole: list[FinishedStep] = []
+    deleted: list[Deletion] = []
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
             for done in retention_maintain.run(conn, index_values=index_values):
@@ -99,9 +102,11 @@ def _run(session: Session, output: str, index_values: bool | None) -> bool:
                 else:
                     show(done.data.get("events", 0), "")
             if not any(done.step == BUSY for done in whole):
+                deleted = expired_files.delete(session, conn, print_text if output == "table" else session.say)
+            if not any(done.step == BUSY for done in whole):
                 metrics.record_run(conn, "maintain", sum(bool(done.obstacle) for done in whole))
     finally:
-        steps = [done.data for done in whole if done.step not in (BUSY, SKIP)]
+        steps = [done.data for done in whole if done.step not in (BUSY, SKIP)] + [one.data for one in deleted]
         if output == "json":
             print_json(steps)
     if obstacles := [done.obstacle for done in whole if done.obstacle]:
@@ -110,7 +115,7 @@ def _run(session: Session, output: str, index_values: bool | None) -> bool:
             hint="Nothing was lost, nobody waits, and everything else is done. Run auditctl maintain again when that "
             "transaction has ended.",
         )
-    if not whole:
+    if not whole and not deleted:
         session.say("Nothing to do.")
     return not any(done.step == BUSY for done in whole)
 

@@ -34,6 +34,12 @@ _PRUNED = """
       left join lateral (
                select e.new_values #>> '{sealed,digest}' as announced, e.new_values ->> 'month' as month,
                       case when e.new_values ->> 'step' = 'archive' and e.new_values ->> 'month' ~ '^[0-9]{4}-[0-9]{2}$'
+                                and not exists (
+                                    select from auditctl.event as d
+                                     where d.target = 'auditctl.archive' and d.target_id = e.new_values ->> 'month'
+                                       and d.event_id > e.event_id and d.new_values ? 'deleted_manifest'
+                                       and d.new_values -> 'location' = e.new_values -> 'location'
+                                )
                            then e.new_values ->> 'location' end as location
                  from auditctl.event as e
                 where e.event_id = p.announced_in and e.target = 'auditctl.partition' and e.action = 'EVENT'

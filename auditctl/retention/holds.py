@@ -58,6 +58,17 @@ def count(conn: Connection, target: str, target_id: str | None) -> int:
     return events
 
 
+def count_archives(conn: Connection, target: str) -> int:
+    """Return how many archived months have files with events of a target, which a hold on it or an object of it keeps.
+
+    Raises:
+        DatabaseError: The target is not a valid glob, or the login may not read the log.
+    """
+    row = conn.execute("select auditctl.count_held_archives(%s)", [target]).fetchone()
+    months: int = row[0] if row else 0
+    return months
+
+
 def resolve_target(conn: Connection, text: str) -> str:
     """Return what the store takes for the target of a hold: a glob as it is, so that it means later targets too.
 

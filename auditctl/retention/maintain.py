@@ -26,8 +26,9 @@ class DueStep:
     """A step that upkeep would take.
 
     Attributes:
-        step: `notice`, `move`, `create`, `expire`, `archive`, `index` or `unindex`.
-        partition: The partition, `auditctl.event_2026_11`; for a notice, the table of what was ended.
+        step: `notice`, `move`, `create`, `expire`, `archive`, `delete`, `index` or `unindex`; `delete` is of files.
+        partition: The partition, `auditctl.event_2026_11`; for a notice, the table of what was ended; for files, the
+            month, `month 2026-05`.
         dropped: How many events would be deleted.
         kept: How many would stay, or be moved.
         reason: Why, as a sentence.

@@ -18,6 +18,8 @@ create table auditctl.archived_month (
     dropped_at timestamptz,
     ended_at timestamptz,
     restored_at timestamptz,
+    expired_at timestamptz,
+    deleted_at timestamptz,
     constraint archived_month_pkey primary key (archive_id),
     constraint archived_month_is_a_month check (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
     constraint archived_month_has_a_location check (location <> '' and database <> ''),
@@ -42,5 +44,7 @@ comment on column auditctl.archived_month.event_id is 'The event, of target audi
 comment on column auditctl.archived_month.dropped_at is 'When upkeep dropped its events, but the hot ones; null while the log still has them';
 comment on column auditctl.archived_month.ended_at is 'When it was archived anew, restored or deleted, or upkeep found it changed; null while it counts';
 comment on column auditctl.archived_month.restored_at is 'When it was brought back into the log; null if it was not';
+comment on column auditctl.archived_month.expired_at is 'When the log announced that its files are deleted, as all its events have expired; null if it did not';
+comment on column auditctl.archived_month.deleted_at is 'When its files were deleted; null while they are there';
 
 create unique index archived_month_month_idx on auditctl.archived_month (month) where ended_at is null;

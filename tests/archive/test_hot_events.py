@@ -10,7 +10,7 @@ import pytest
 from tests.support.archiving import cold, fill, fill_own, hot, names, own, recorded
 from tests.support.capturing import audit
 from tests.support.recorded import ids, switch_lookups_off
-from tests.support.retaining import keep, partitions
+from tests.support.retaining import hold, keep, partitions
 from tests.support.verifying import DISABLE
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def test_they_expire_later_and_do_not_come_back(
     conn: psycopg.Connection, folder: Path, month: list[int], auditctl: RunAuditctl
 ) -> None:
     archive(auditctl, folder)
+    hold(conn, "shop.item")  # which keeps the files
     keep(conn, "*", "400 days")
     assert "2 events deleted; the partition is gone" in auditctl("maintain", check=0).out
     assert "auditctl.event_2020_01" not in partitions(conn)

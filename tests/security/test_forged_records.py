@@ -45,7 +45,7 @@ READER |= {"quoted", "shown_change", "shown_part"}
 READER |= {"drop_view", "save_view", "saved_views"}
 READER |= {"record_lookup", "record_session"}
 READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
-READER |= {"month_fingerprint", "stays_hot"}
+READER |= {"count_held_archives", "expired_archives", "month_fingerprint", "stays_hot"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
     "note_log_file", "place_hold", "record_event", "record_import", "record_membership", "release_hold",
@@ -53,7 +53,7 @@ ADMIN = READER | {
 }  # fmt: skip
 ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "record_run", "release"}
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
-ADMIN |= {"begin_archiving", "begin_month", "record_archive", "set_archiving"}
+ADMIN |= {"announce_expiry", "begin_archiving", "begin_month", "end_expiry", "record_archive", "set_archiving"}
 ADMIN |= {"add_cosignatures"}
 ADMIN |= {"erase_events", "summarize_month"}
 ADMIN |= {"baseline_tables", "end_baseline", "record_baseline"}

@@ -73,6 +73,15 @@ RETENTION = (
         needs=Right.ADMINISTRATOR,
     ),
     Check(
+        "archive_expired",
+        Severity.WARNING,
+        "files of an archived month that are there two days after all its events have expired",
+        "The files of {month} in {location} should have been deleted: maintain does not run where they can be reached, "
+        "or they are not what was written.",
+        MAINTAIN,
+        needs=Right.ADMINISTRATOR,
+    ),
+    Check(
         "archive_broken",
         Severity.CRITICAL,
         "an archived month whose files are missing, altered or unreadable; a warning while the log still has it",

@@ -157,15 +157,18 @@ def _planned_hold(conn: Connection, asked: Change) -> Change:
     if target_id is not None:
         require_storable("id", target_id)
         keys.find(conn, target_id, [target])
-    events = holds.count(conn, target, target_id)
+    events, months = holds.count(conn, target, target_id), holds.count_archives(conn, target)
+    files = f"the files of {plural(months, 'archived month')}, " if months else ""
     most = "at least " if events == holds.MOST_COUNTED else ""
-    near = keys.suggest(conn, target_id, [target]) if target_id is not None and not events else ""
+    near = keys.suggest(conn, target_id, [target]) if target_id is not None and not (events or months) else ""
     return replace(
         asked,
         fields={**asked.fields, "target": target},
         title=f"Hold {target}" + (f" with the key {in_quotes(target_id)}" if target_id else ""),
-        sentences=(f"It keeps {most}{plural(events, 'event')} now, and those still to come, until it is released.",),
-        warning=f"The log has no such events yet. {near}".strip() if not events else "",
+        sentences=(
+            f"It keeps {most}{plural(events, 'event')} now, {files}and those still to come, until it is released.",
+        ),
+        warning=f"The log has no such events yet. {near}".strip() if not (events or months) else "",
         # Of a form that is sent twice, the second finds another newest hold.
         shown=str(max((one.hold_id for one in holds.read(conn, released=True)), default=0)),
     )

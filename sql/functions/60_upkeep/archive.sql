@@ -6,12 +6,11 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $auditctl$
 declare
-    v_times constant text[] := array['dropped_at', 'ended_at', 'restored_at'];
+    v_times constant text[] := array['dropped_at', 'ended_at', 'restored_at', 'expired_at', 'deleted_at'];
 begin
     -- A time is set once, and nothing else changes.
     if tg_op = 'UPDATE' and to_jsonb(new) - v_times = to_jsonb(old) - v_times
-        and (old.dropped_at is null or new.dropped_at = old.dropped_at) and (old.ended_at is null or new.ended_at = old.ended_at)
-        and (old.restored_at is null or new.restored_at = old.restored_at)
+        and to_jsonb(new) @> jsonb_strip_nulls(to_jsonb(old))
     then
         return new;
     end if;
@@ -20,7 +19,7 @@ begin
 end
 $auditctl$;
 comment on function auditctl_internal.guard_archived_month is
-    'Raises UA001 on every change of auditctl.archived_month but the times of its drop, its end and its return, and on every delete and truncate';
+    'Raises UA001 on every change of auditctl.archived_month but the times of its drop, its end, its return and its deletion, and on every delete and truncate';
 
 create or replace function auditctl_internal.log_month(p_month text) returns regclass
 language sql stable

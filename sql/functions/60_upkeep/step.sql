@@ -77,6 +77,12 @@ begin
     order by p.first;
     return query
     select
+        'delete', 'month ' || a.month, a.rows, 0::bigint,
+        case when a.is_announced then format('The deletion of its files in %s has begun and is not complete.', a.location)
+            else format('All its events have expired; its files are in %s.', a.location) end
+    from auditctl.expired_archives() as a;
+    return query
+    select
         s.step, s.partition::text, 0::bigint, 0::bigint,
         case s.step when 'index' then 'The month is over, and its values have no index.' else 'Its values have an index.' end
     from auditctl_internal.value_steps() as s;
