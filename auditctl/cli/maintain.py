@@ -8,11 +8,13 @@ from datetime import timedelta
 import click
 
 from auditctl import durations, metrics
+from auditctl.archive import undroppable
 from auditctl.archive.expiry import Deletion
 from auditctl.cli import expired_files, maintain_service, progress
 from auditctl.cli.options import reason_option, table_or_json
-from auditctl.cli.printing import print_json, print_text
+from auditctl.cli.printing import print_json, print_text, print_warning
 from auditctl.cli.session import ADMIN, READER, Session, pass_session
+from auditctl.database import Connection
 from auditctl.errors import DatabaseError
 from auditctl.retention import maintain as retention_maintain
 from auditctl.retention.maintain import BUSY, SKIP, DueStep, FinishedStep
@@ -82,7 +84,8 @@ def maintain(
         raise click.UsageError("--dry-run and --every exclude each other")
     if dry_run:
         with session.connect(READER) as conn:
-            _print_due(session, retention_maintain.due(conn, index_values=index_values), output)
+            kept = _undroppable(conn)
+            _print_due(session, retention_maintain.due(conn, index_values=index_values, kept_months=kept), output)
     elif every is None:
         _run(session, output, index_values)
     else:
@@ -95,7 +98,8 @@ def _run(session: Session, output: str, index_values: bool | None) -> bool:
     deleted: list[Deletion] = []
     try:
         with session.connect(ADMIN) as conn, progress.counter(session, "events moved") as show:
-            for done in retention_maintain.run(conn, index_values=index_values):
+            kept = _undroppable(conn)
+            for done in retention_maintain.run(conn, index_values=index_values, kept_months=kept):
                 if done.is_whole:
                     whole.append(done)
                     _print_step(session, done, output)
@@ -118,6 +122,14 @@ def _run(session: Session, output: str, index_values: bool | None) -> bool:
     if not whole and not deleted:
         session.say("Nothing to do.")
     return not any(done.step == BUSY for done in whole)
+
+
+def _undroppable(conn: Connection) -> list[str]:
+    """Return the archived months that must stay, and warn of them."""
+    problems = undroppable.find(conn)
+    for month, problem in sorted(problems.items()):
+        print_warning(f"{month} was archived, and stays in the database: {problem}")
+    return sorted(problems)
 
 
 def _print_step(session: Session, done: FinishedStep, output: str) -> None:

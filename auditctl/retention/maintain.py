@@ -5,7 +5,7 @@ Sources: auditctl.maintenance_due, auditctl.maintain_step (sql/functions/60_upke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -72,18 +72,21 @@ class FinishedStep:
         return step_sentences.sentence(self.step, self.partition, self.data)
 
 
-def due(conn: Connection, *, index_values: bool | None = None) -> tuple[DueStep, ...]:
+def due(
+    conn: Connection, *, index_values: bool | None = None, kept_months: Collection[str] = ()
+) -> tuple[DueStep, ...]:
     """Return the steps that are due, in order. Counts exactly, which may take time.
 
     Args:
         conn: The connection.
         index_values: As in `run`.
+        kept_months: As in `run`.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
     with database.transaction(conn):
-        _ask(conn, index_values)
+        _ask(conn, index_values, kept_months)
         return tuple(DueStep(*row) for row in conn.execute("select * from auditctl.maintenance_due()"))
 
 
@@ -99,13 +102,16 @@ def seconds_until_due(conn: Connection, every: timedelta) -> float:
     return max(0.0, row[0]) if row and row[0] is not None else 0.0
 
 
-def run(conn: Connection, *, index_values: bool | None = None) -> Iterator[FinishedStep]:
+def run(
+    conn: Connection, *, index_values: bool | None = None, kept_months: Collection[str] = ()
+) -> Iterator[FinishedStep]:
     """Run all upkeep; yield each step when it is committed. Stopping between two steps leaves nothing half-done.
 
     Args:
         conn: The connection.
         index_values: Whether the months that are over have indexes of their recorded values; None leaves it to the
             setting `auditctl.index_values`, and without that changes none.
+        kept_months: Archived months, such as 2026-05, that are not dropped; they may expire all the same.
 
     Raises:
         DatabaseError: The login may not do upkeep, or a hold is being placed.
@@ -115,7 +121,7 @@ def run(conn: Connection, *, index_values: bool | None = None) -> Iterator[Finis
     while True:
         with database.transaction(conn):
             conn.execute("set transaction isolation level read committed")
-            _ask(conn, index_values)
+            _ask(conn, index_values, kept_months)
             row = conn.execute("select auditctl.maintain_step()").fetchone()
         if row is None or row[0] is None:
             return
@@ -125,6 +131,7 @@ def run(conn: Connection, *, index_values: bool | None = None) -> Iterator[Finis
             return
 
 
-def _ask(conn: Connection, index_values: bool | None) -> None:
+def _ask(conn: Connection, index_values: bool | None, kept_months: Collection[str]) -> None:
+    conn.execute("select set_config('auditctl.kept_months', %s, true)", [",".join(kept_months)])
     if index_values is not None:
         conn.execute("select set_config('auditctl.index_values', %s, true)", [str(index_values).lower()])

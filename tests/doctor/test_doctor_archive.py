@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg import DatabaseError
 
 from auditctl.archive import inspection
 from auditctl.archive.inspection import RecordedMonth
@@ -94,3 +95,51 @@ def test_bytes_of_other_months_are_compared_each_day(
     months = [RecordedMonth(*row) for row in rows]
     found = [tuple(inspection.inspect(months, date(2026, 11, day), most=1)) for day in range(1, 20)]
     assert set(found) == {("2020-01",), ("2020-02",)}
+
+
+def test_maintain_drops_no_month_whose_files_are_not_there(
+    conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01", "2020-02")
+    auditctl("archive", "--to", tmp_path / "cold", check=0)
+    (part,) = (tmp_path / "cold").glob("*/month=2020-01/part-0001.parquet")
+    part.rename(tmp_path / "part")
+    warning = f"warning: 2020-01 was archived, and stays in the database: {part} is missing\n"
+    due = auditctl("maintain", "--dry-run", "--format", "json", check=0)
+    assert [one["partition"] for one in json.loads(due.out)] == ["auditctl.event_2020_02"]
+    assert due.err == warning
+    done = auditctl("maintain", check=0)
+    assert "event_2020_02" in done.out
+    assert "event_2020_01" not in done.out
+    assert done.err == warning
+    (tmp_path / "part").rename(part)
+    done = auditctl("maintain", check=0)
+    assert "event_2020_01" in done.out
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"month": "2019-01"}, "the log has no partition for 2019-01"),
+        ({"rows": 21}, "were added or changed"),
+        ({"rows": None, "fingerprint": None}, "were added or changed"),
+        ({"location": ""}, "1 to 4096 bytes"),
+        ({"manifest": "m"}, "64 hexadecimal digits"),
+        ({"content": None}, "64 hexadecimal digits"),
+    ],
+)
+def test_no_archive_is_recorded_that_cannot_be_one(
+    conn: psycopg.Connection, changed: dict[str, object], problem: str
+) -> None:
+    fill(conn, "2020-01")
+    found = conn.execute("select * from auditctl.month_fingerprint('2020-01')").fetchone()
+    assert found is not None
+    values = {"month": "2020-01", "location": "/srv", "database": "shop", "rows": found[0], "fingerprint": found[1]}
+    values |= {"content": "0" * 64, "manifest": "0" * 64, "proved": False, **changed}
+    with pytest.raises(DatabaseError, match=problem):
+        conn.execute(
+            "select auditctl.record_archive(%(month)s, %(location)s, %(database)s, %(rows)s, %(fingerprint)s,"
+            " %(content)s, %(manifest)s, %(proved)s)",
+            values,
+        )

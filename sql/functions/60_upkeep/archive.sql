@@ -146,8 +146,14 @@ declare
     v_hot record;
     v_event_id bigint;
 begin
-    if octet_length(p_location) > 4096 or octet_length(p_database) > 63 then
-        raise exception 'the location of an archive is limited to 4 kB' using errcode = 'invalid_parameter_value';
+    if p_location is null or octet_length(p_location) not between 1 and 4096 or p_database is null or octet_length(p_database) > 63 then
+        raise exception 'the location of an archive has 1 to 4096 bytes' using errcode = 'invalid_parameter_value';
+    end if;
+    if (p_content ~ '^[0-9a-f]{64}$' and p_manifest ~ '^[0-9a-f]{64}$') is not true then
+        raise exception 'a digest of an archive has 64 hexadecimal digits' using errcode = 'invalid_parameter_value';
+    end if;
+    if v_partition is null then
+        raise exception 'the log has no partition for %', p_month using errcode = 'invalid_parameter_value';
     end if;
     select f.* into v_now from auditctl_internal.fingerprint(v_partition) as f;
     if (v_now.rows, v_now.fingerprint) is distinct from (p_rows, p_fingerprint) then
@@ -183,10 +189,13 @@ as $auditctl$
     select p.partition, p.first, a.archive_id
     from auditctl_internal.month_partitions() as p
     join auditctl.archived_month as a on a.month = to_char(p.first, 'YYYY-MM')
-    where a.dropped_at is null and a.ended_at is null
+    where
+        a.dropped_at is null and a.ended_at is null
+        and a.month <> all (string_to_array(coalesce(current_setting('auditctl.kept_months', true), ''), ','))
     order by p.first
 $auditctl$;
-comment on function auditctl_internal.archived_partitions is 'The months of the log that are in files, and that upkeep drops, oldest first';
+comment on function auditctl_internal.archived_partitions is
+    'The months of the log that are in files, and that upkeep drops, oldest first; not those that the setting auditctl.kept_months names, such as 2026-04,2026-05';
 
 create or replace function auditctl_internal.changed_since(p_archive auditctl.archived_month, p_partition regclass) returns boolean
 language sql stable
