@@ -18,6 +18,7 @@ from typing import Any
 
 from auditctl.demo.server import EmbeddedServer
 from bench import (
+    archive,
     evidence,
     export,
     guard,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Part] = {
     "reconcile": reconcile.run,
     "evidence": evidence.run,
     "evidence-commits": evidence.run_commits,
+    "archive": archive.run,
     "storage": storage.run,
     "reading": reading.run,
     "importing": importing.run,

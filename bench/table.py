@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import (
+    archive,
     evidence,
     guard,
     importing,
@@ -39,6 +40,7 @@ START_UPGRADE = "<!-- generated: python -m bench table, upgrade -->\n"
 START_INTEGRATIONS = "<!-- generated: python -m bench table, integrations -->\n"
 START_RECONCILE = "<!-- generated: python -m bench table, reconcile -->\n"
 START_EVIDENCE = "<!-- generated: python -m bench table, evidence -->\n"
+START_ARCHIVE = "<!-- generated: python -m bench table, archive -->\n"
 START_GUARD = "<!-- generated: python -m bench table, guard -->\n"
 
 KINDS = ("single", "bulk")
@@ -64,6 +66,7 @@ def parts() -> tuple[tuple[Path, str, str], ...]:
         (PAGE, START_GUARD, guard.table()),
         (PAGE, START_RECONCILE, reconcile.table()),
         (PAGE, START_EVIDENCE, evidence.table()),
+        (PAGE, START_ARCHIVE, archive.table()),
         (PAGE, START_INTEGRATIONS, integrations.table()),
         (SIZING, START_STORAGE, storage.table()),
     )

@@ -66,12 +66,12 @@ REAL = "pg_current_xact_id()"
 
 
 def build(
-    dsn: str, events: int, span: timedelta, *, transaction: LiteralString = THREE_EVENTS,
-    report: Callable[[str], object] = lambda _: None,
+    dsn: str, events: int, span: timedelta, *, end: datetime | None = None,
+    transaction: LiteralString = THREE_EVENTS, report: Callable[[str], object] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Install the store and fill it with so many events, evenly over the time before now."""
+    """Install the store and fill it with so many events, evenly over the time before `end`, or else before now."""
     store.install(dsn)
-    now = datetime.now(UTC)
+    now = end or datetime.now(UTC)
     start = now - span
     with psycopg.connect(dsn, autocommit=True) as conn:
         month = start

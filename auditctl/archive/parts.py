@@ -6,7 +6,7 @@ Bloom filters for the columns that are looked up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +36,8 @@ _LEVEL = 9
 _MISSED = 0.01
 """How often a Bloom filter leads to a group of rows in vain."""
 
-_FILTERED = frozenset(column.name for column in COLUMNS if column.has_filter)
+FILTERED = frozenset(column.name for column in COLUMNS if column.has_filter)
+"""The columns with a Bloom filter."""
 
 
 @dataclass(slots=True)
@@ -116,12 +117,20 @@ def _groups(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
 
 
 def _writer(output: HashedOutput, group: list[EventRow]) -> AbstractContextManager[Any]:
-    """Return the writer of a file, whose Bloom filters have room for twice as many values as its first group has."""
-    filters = {
-        name: {"ndv": min(2 * len({row[place] for row in group}) + 16, GROUP_ROWS), "fpp": _MISSED}
-        for place, name in enumerate(canonical.COLUMNS)
-        if name in _FILTERED
-    }
+    """Return the writer of a file like its first group."""
+    places = {name: place for place, name in enumerate(canonical.COLUMNS) if name in FILTERED}
+    return parquet_writer(output, {name: len({row[place] for row in group}) for name, place in places.items()})
+
+
+def parquet_writer(output: HashedOutput, values: Mapping[str, int]) -> AbstractContextManager[Any]:
+    """Return the writer of a file.
+
+    Args:
+        output: Where it goes.
+        values: About how many values a group of rows has, for each column with a Bloom filter; it has room for twice
+            as many.
+    """
+    filters = {name: {"ndv": min(2 * number + 16, GROUP_ROWS), "fpp": _MISSED} for name, number in values.items()}
     return pq.ParquetWriter(  # type: ignore[no-any-return]
         output, events.schema(), version="2.6", compression="zstd", compression_level=_LEVEL,
         use_dictionary=[column.name for column in COLUMNS if column.stored is Stored.DICTIONARY],
