@@ -47,8 +47,11 @@ _VERSION = b"\1"  # of jsonb in binary format
 _BUFFER = 1 << 18
 
 _RECORD = """
-    select a.archive_id, a.month, a.location, a.database, a.manifest, a.dropped_at is not null as is_dropped
-      from auditctl.archived_month as a where a.month = %s and a.ended_at is null
+    select a.archive_id, a.month, a.location, a.database, a.manifest,
+           a.dropped_at is not null and a.ended_at is null as is_dropped
+      from auditctl.archived_month as a
+     where a.month = %s and a.expired_at is null and a.deleted_at is null
+     order by a.archive_id desc limit 1
 """
 
 

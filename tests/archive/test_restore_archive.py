@@ -105,12 +105,21 @@ def test_nothing_is_restored_from_other_files_than_the_log_recorded(
 
 
 @pytest.mark.parametrize(
-    ("month", "said"), [("2020-03", "is not archived"), ("2020-02", "the log still has"), ("soon", "is not a month")]
+    ("month", "said"),
+    [
+        ("2020-03", "is not archived"),
+        ("2020-02", "the log still has"),
+        ("2020-01", "the log still has"),
+        ("soon", "is not a month"),
+    ],
 )
 def test_only_a_dropped_month_is_restored(
     conn: psycopg.Connection, folder: Path, auditctl: RunAuditctl, month: str, said: str
 ) -> None:
-    fill(conn, "2020-02")
+    fill(conn, "2020-01", "2020-02")
+    auditctl("archive", "--before", "2020-02", "--to", folder, check=0)
+    auditctl("maintain", check=0)
+    auditctl("restore-archive", "2020-01", check=0)
     auditctl("archive", "--to", folder, check=0)
     assert said in auditctl("restore-archive", month, check=2).err
 

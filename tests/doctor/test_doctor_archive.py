@@ -124,9 +124,10 @@ def test_maintain_drops_no_month_whose_files_are_not_there(
         ({"month": "2019-01"}, "the log has no partition for 2019-01"),
         ({"rows": 21}, "were added or changed"),
         ({"rows": None, "fingerprint": None}, "were added or changed"),
-        ({"location": ""}, "1 to 4096 bytes"),
-        ({"manifest": "m"}, "64 hexadecimal digits"),
-        ({"content": None}, "64 hexadecimal digits"),
+        ({"location": ""}, "archived_month_has_a_location"),
+        ({"location": "/" * 4097}, "limited to 4 kB"),
+        ({"manifest": "m"}, "archived_month_has_digests"),
+        ({"content": None}, "null value in column"),
     ],
 )
 def test_no_archive_is_recorded_that_cannot_be_one(

@@ -146,11 +146,8 @@ declare
     v_hot record;
     v_event_id bigint;
 begin
-    if p_location is null or octet_length(p_location) not between 1 and 4096 or p_database is null or octet_length(p_database) > 63 then
-        raise exception 'the location of an archive has 1 to 4096 bytes' using errcode = 'invalid_parameter_value';
-    end if;
-    if (p_content ~ '^[0-9a-f]{64}$' and p_manifest ~ '^[0-9a-f]{64}$') is not true then
-        raise exception 'a digest of an archive has 64 hexadecimal digits' using errcode = 'invalid_parameter_value';
+    if octet_length(p_location) > 4096 or octet_length(p_database) > 63 then
+        raise exception 'the location of an archive is limited to 4 kB' using errcode = 'invalid_parameter_value';
     end if;
     if v_partition is null then
         raise exception 'the log has no partition for %', p_month using errcode = 'invalid_parameter_value';
