@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -9,9 +10,13 @@ import pytest
 
 from auditctl.archive.layout import ATTEMPT, MANIFEST
 from auditctl.archive.upload import Upload
+from tests.support import sealing
 from tests.support.archiving import COLD, Row, fill, hot
+from tests.support.retaining import keep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
@@ -69,3 +74,52 @@ def test_files_of_somebody_else_stay(conn: psycopg.Connection, s3: Any, bucket: 
     assert (refused.code != 0, "part-0001.parquet" in refused.err) == (True, True)
     assert s3.find(f"{bucket}/logs") == [key]
     assert (s3.cat_file(key), ATTEMPT in refused.err) == (b"not ours", False)
+
+
+def test_what_is_in_s3_is_read_exported_counted_and_verified_there(
+    db: str, conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    fill(conn, "2020-01", "2020-02")
+    keys = sealing.make_keys(tmp_path)
+    sealing.seal(db, keys)
+    period = ("--until", "2020-02-20")
+    printed = {
+        name: auditctl(*command, *period, check=0).out
+        for name, command in {
+            "log": ("log", "--limit", "50"),
+            "export": ("export", "--format", "jsonl"),
+            "stats": ("stats", "--by", "target"),
+        }.items()
+    }
+    place = f"s3://{bucket}/logs"
+    auditctl("archive", "--to", place, check=0)
+    auditctl("maintain", check=0)
+    for options in (("--archive", place), ("--everywhere",)):
+        assert auditctl("log", "--limit", "50", *period, *options, check=0).out == printed["log"]
+        assert auditctl("export", "--format", "jsonl", *period, *options, check=0).out == printed["export"]
+        assert "events:     40, " in auditctl("stats", *period, *options, check=0).out
+    for options in (("--archive", place), ("--everywhere",)):
+        auditctl("verify", *options, check=0)
+    event_id = json.loads(printed["export"].splitlines()[0])["event_id"]
+    proof = tmp_path / "event.tlog-proof"
+    auditctl("prove", str(event_id), "--archive", place, "--output", proof, check=0)
+    auditctl("verify-proof", proof, "--public-key", tmp_path / "seal.key.pub", check=0)
+    part = f"{bucket}/logs/database={conn.info.dbname}/month=2020-02/part-0001.parquet"
+    data = s3.cat_file(part)
+    s3.pipe_file(part, data[:50] + bytes([data[50] ^ 1]) + data[51:])
+    assert "month=2020-02/part-0001.parquet" in auditctl("verify", "--archive", place, check=3).out
+
+
+def test_expired_months_are_deleted_from_s3(
+    conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl
+) -> None:
+    fill(conn, "2020-01", "2020-02")
+    auditctl("archive", "--to", f"s3://{bucket}/logs", check=0)
+    auditctl("maintain", check=0)
+    other = f"{bucket}/logs/database={conn.info.dbname}/month=2020-02/note.txt"
+    s3.pipe_file(other, b"not ours")
+    keep(conn, "*", "1 year")
+    done = auditctl("maintain", check=0)
+    assert done.out.count("their time is over") == 2
+    assert f"these files stay, as they are not what auditctl wrote: s3://{other}" in done.err
+    assert s3.find(f"{bucket}/logs") == [other]
