@@ -100,7 +100,7 @@ def started(db: str, *arguments: str, stdout: object) -> subprocess.Popen[bytes]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
