@@ -19,6 +19,7 @@ from auditctl.archive import packed
 from auditctl.archive.columns import COLUMNS, SCHEMA_VERSION, Column
 from auditctl.evidence import canonical
 from auditctl.evidence.canonical import Fields
+from auditctl.text import in_quotes
 
 VERSION_KEY = b"auditctl.archive"
 """The key of a file's metadata with the version of its columns."""
@@ -114,7 +115,7 @@ def _require_addresses(batch: pa.RecordBatch) -> None:
         address = None if text is None else ip_interface(text)
         same = None if address is None else bytes((address.version, *address.packed, address.network.prefixlen))
         if same != sortable:
-            raise ValueError(f"the address {text!r} is another one than its bytes")
+            raise ValueError(f"the address {in_quotes(text or '')} is another one than its bytes")
 
 
 def _array(column: Column, sources: Sequence[Sequence[bytes | None]], exact: list[bytes | None]) -> pa.Array:

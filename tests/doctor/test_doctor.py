@@ -115,6 +115,8 @@ def test_a_login_without_roles_is_told_what_it_cannot_look_at(company: str, audi
         "permission denied for table rule",
         "permission denied for table actor_source",
         "permission denied for table archived_month",
+        "permission denied for table archiving",
+        "permission denied for function expired_archives",
         "permission denied for table capture",
         "permission denied for function qualified",
         "permission denied for table event",

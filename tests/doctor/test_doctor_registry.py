@@ -27,7 +27,8 @@ def test_each_check_has_its_query_or_compares_with_the_rules() -> None:
 
 
 def test_each_check_has_a_test_of_what_it_finds() -> None:
-    tests = "\n".join(file.read_text("utf-8") for file in Path(__file__).parent.glob("test_doctor_*.py"))
+    files = [*Path(__file__).parent.glob("test_doctor_*.py"), *(ROOT / "tests" / "archive").glob("test_*.py")]
+    tests = "\n".join(file.read_text("utf-8") for file in files)
     tested = set(re.findall(r"Finding\(\s*[^,]+,\s*\"(\w+)\"", tests))
     assert sorted(tested) == sorted(NAMES)
 
