@@ -5,6 +5,7 @@ Only times and numbers are changed, by Arrow, so that files come as fast as the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from auditctl.archive.archive import Archive, ArchivedPart
 from auditctl.archive.files import Files
 from auditctl.archive.hashed_output import HashedOutput
 from auditctl.archive.layout import MonthKey
-from auditctl.archive.manifest import Manifest, Part
+from auditctl.archive.manifest import Part
 
 
 def write(source: Archive, files: Files, years: int) -> None:
@@ -27,8 +28,9 @@ def write(source: Archive, files: Files, years: int) -> None:
         key = MonthKey(of.key.database, f"{int(of.key.month[:4]) - years}{of.key.month[4:]}")
         shift = timedelta(days=365 * years)
         made = tuple(_write_part(part, files, key, step * years, shift) for part in month.parts)
-        numbers = [None if one is None else one + step * years for one in (of.first_event_id, of.last_event_id)]
-        copy = Manifest(key, of.rows, *numbers, "", made, of.targets, of.renames, of.store, of.archived_at)
+        more = step * years
+        first, last = (of.first_event_id or 0) + more, (of.last_event_id or 0) + more
+        copy = replace(of, key=key, first_event_id=first, last_event_id=last, content="", parts=made, evidence=None)
         with files.write(key.path(layout.MANIFEST)) as file:
             file.write(copy.to_bytes())
 

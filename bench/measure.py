@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def pgbench(program: Path, dsn: str, options: Sequence[str | Path], clients: int
     return Load(float(rate[1]), int(transactions[1]))
 
 
-def samples(contenders: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: int = 1) -> dict[str, list[T]]:
+def samples(contenders: Mapping[Name, Callable[[], T]], rounds: int, *, warm_up: int = 1) -> dict[Name, list[T]]:
     """Call every contender once in each round, in an order that turns by one each time.
 
     Args:
@@ -119,7 +120,7 @@ def samples(contenders: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: 
         What each returned, one for each round.
     """
     names = list(contenders)
-    found: dict[str, list[T]] = {name: [] for name in names}
+    found: dict[Name, list[T]] = {name: [] for name in names}
     for turn in range(warm_up + rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
