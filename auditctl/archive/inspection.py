@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from auditctl.archive import file_check, layout, month_place
@@ -39,10 +39,6 @@ class RecordedMonth:
     database: str
     manifest: str
     elsewhere: str | None = None
-
-    def at(self, elsewhere: str | None) -> RecordedMonth:
-        """Return it with another place where archives are now."""
-        return replace(self, elsewhere=elsewhere)
 
 
 def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) -> dict[str, str]:

@@ -77,7 +77,7 @@ def opened(
         decode: As `RowGroups.decode`.
 
     Raises:
-        ArchiveError: It has other columns, or is no file of Parquet.
+        ArchiveError: It has other columns, or is not a Parquet file.
         OutputError: It cannot be read.
     """
     shown = files.shown(path)

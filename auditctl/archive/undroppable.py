@@ -10,14 +10,14 @@ from datetime import date
 
 from psycopg.rows import class_row
 
-from auditctl.archive import inspection, settings
+from auditctl.archive import inspection
 from auditctl.archive.inspection import RecordedMonth
 from auditctl.database import Connection
 
 _MAY_READ = "select has_table_privilege('auditctl.archived_month', 'select')"
 
 _DUE = """
-    select month, location, database, manifest
+    select month, location, database, manifest, (select location from auditctl.archiving) as elsewhere
       from auditctl.archived_month where dropped_at is null and ended_at is null
 """
 
@@ -31,8 +31,4 @@ def find(conn: Connection) -> dict[str, str]:
     if conn.execute(_MAY_READ).fetchone() != (True,):
         return {}
     with conn.cursor(row_factory=class_row(RecordedMonth)) as cursor:
-        months = cursor.execute(_DUE).fetchall()
-    if not months:
-        return {}
-    elsewhere = settings.read(conn).to
-    return inspection.inspect((one.at(elsewhere) for one in months), date.min, most=0)
+        return inspection.inspect(cursor.execute(_DUE).fetchall(), date.min, most=0)

@@ -4,7 +4,7 @@ create or replace function auditctl_internal.archived_files() returns setof audi
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- Files that were written anew in the same place have replaced those of before.
+    -- Where a month was archived again to the same place, the new files have replaced the old ones.
     select newest.*
     from (
         select distinct on (a.month, a.database, a.location) a.*
