@@ -14,6 +14,7 @@ from auditctl.archive import files, layout, parts
 from auditctl.archive.columns import COLUMNS
 from auditctl.archive.packed import pack
 from auditctl.evidence import note
+from auditctl.evidence.canonical import UNITS
 from auditctl.evidence.checkpoint import Checkpoint
 from tests.support import sealing, verified_archive
 from tests.support.verified_archive import MONTHS, Archive
@@ -72,7 +73,9 @@ def test_a_value_that_was_rewritten_with_a_fitting_manifest_is_named(archive: Ar
     elif name == "details":
         assert named == set()
     else:
-        assert named == {("altered", part, number, name)}
+        # One byte tells a column that has a salt: in one event of 256 it is the same by chance.
+        names = {name, None} if name in UNITS else {name}
+        assert named in [{("altered", part, number, one)} for one in names]
 
 
 def test_columns_that_were_rewritten_beside_their_exact_bytes_are_named(archive: Archive) -> None:

@@ -23,9 +23,9 @@ STORED = ("event", "block", "node", "checkpoint")
 
 def test_block_and_since_choose_the_events_that_are_compared(log: Log) -> None:
     first, second = log.event(5), log.event(20)
-    log.conn.execute("update auditctl.event set actor = 'x' where event_id = any (%s)", [[first, second]])
+    log.conn.execute("update auditctl.event set action = 'TRUNCATE' where event_id = any (%s)", [[first, second]])
     (sealed_at,) = log.conn.execute("select sealed_at::text from auditctl.block where number = 2").fetchone() or ("",)
-    in_first, in_second = ("altered", first, "actor", 1), ("altered", second, "actor", 2)
+    in_first, in_second = ("altered", first, "action", 1), ("altered", second, "action", 2)
     assert log.found() == [in_first, in_second]
     assert log.found("--block", "1") == [in_first]
     assert log.found("--block", "2") == [in_second]

@@ -52,10 +52,10 @@ def test_erased_values_and_deleted_months_are_notes_and_what_else_changes_is_fou
     assert "new_values: (erased)" in auditctl("verify-proof", file, "--key", f"{log.keys.keys.path}.pub", check=0).out
     conn.execute(DISABLE)
     conn.execute("update auditctl.event set new_values = '{\"id\": 9}' where event_id = %s", [erased])
-    conn.execute("update auditctl.event set actor = 'x' where event_id = %s", [log.event(9)])
+    conn.execute("update auditctl.event set action = 'TRUNCATE' where event_id = %s", [log.event(9)])
     conn.execute("delete from auditctl.event where event_id = %s", [gone := log.event(12)])
     assert sorted(log.found()) == sorted(
-        [("altered", erased, "new_values", 1), ("altered", log.event(9), "actor", 1), ("missing", gone, None, 1)]
+        [("altered", erased, "new_values", 1), ("altered", log.event(9), "action", 1), ("missing", gone, None, 1)]
     )
     conn.execute("update auditctl.pruned set leaves = null where block = 1")
     assert any(kind == "pruned_unannounced" for kind, *_ in log.found())
