@@ -114,7 +114,7 @@ class Consequence:
         """It as a sentence, for people."""
         return (
             "This shortens how long events are kept: 7 days after a run of maintain has first seen it, maintain "
-            f"deletes from {plural(self.partitions, 'month')} with about {self.events:,} events, the oldest of "
+            f"deletes from {plural(self.partitions, 'month')} with about {plural(self.events, 'event')}, the oldest of "
             f"{self.oldest}, "
             "what is neither kept longer nor held."
         )

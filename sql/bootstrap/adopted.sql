@@ -21,7 +21,7 @@ begin
     delete from auditctl.capture as k where not exists (select from pg_class as c where c.oid = k.relation);
     get diagnostics v_number = row_count;
     if v_number > 0 then
-        v_steps := v_steps || to_jsonb(format('capture of %s tables that were not restored forgotten', v_number));
+        v_steps := v_steps || to_jsonb(format('capture forgotten of tables that were not restored: %s', v_number));
     end if;
     update auditctl.capture set detached = '{}', being_changed_by = null where detached <> '{}' or being_changed_by is not null;
     if coalesce(current_setting('auditctl.is_same_cluster', true), '') <> 'true' then

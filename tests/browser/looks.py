@@ -21,6 +21,13 @@ OVERFLOW = """
     }
 """
 
+APART = """
+    () => [...document.querySelectorAll("form.search label[for]")].filter((label) => {
+        const [one, other] = [label, document.getElementById(label.htmlFor)].map((it) => it.getBoundingClientRect());
+        return Math.abs(one.top + one.bottom - other.top - other.bottom) > 16;
+    }).map((label) => label.textContent)
+"""
+
 EXAMINE = """
     async (rules) => {
         const {violations} = await axe.run({runOnly: rules, resultTypes: ["violations"]});
@@ -50,6 +57,13 @@ def beside_the_edge(tab: Tab) -> dict[int, Any]:
     for width in (DESKTOP, PHONE):
         at(tab, width)
         found[width] = tab.evaluate(OVERFLOW)
+    return found
+
+
+def labels_apart(tab: Tab) -> list[str]:
+    """Return the labels of short forms that do not stand in the line of their fields, on a phone."""
+    at(tab, PHONE)
+    found: list[str] = tab.evaluate(APART)
     return found
 
 

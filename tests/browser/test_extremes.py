@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from tests.browser.archive import Archive, opened
-from tests.browser.looks import NOTHING, beside_the_edge
+from tests.browser.looks import NOTHING, beside_the_edge, labels_apart
 from tests.browser.steps import follow
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
@@ -130,3 +130,10 @@ def test_names_that_are_too_long_stay_within_the_pages_of_administrators(huge: A
     follow(tab.get_by_role("button", name="Show the plan"))
     expect(tab.get_by_role("table", name="The changes, in order")).to_be_visible()
     assert beside_the_edge(tab) == NOTHING
+
+
+def test_on_a_phone_each_label_of_a_short_form_stands_beside_its_field(archive: Archive, browse: Browse) -> None:
+    tab = browse(archive.url, archive.admin)
+    for path in ("/config", "/config/tables", "/config/history", "/retention", "/access", "/doctor"):
+        tab.goto(path)
+        assert (path, labels_apart(tab), beside_the_edge(tab)) == (path, [], NOTHING)

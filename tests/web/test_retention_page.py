@@ -28,6 +28,7 @@ def old_event(conn: psycopg.Connection) -> None:
 
 def test_readers_see_times_holds_sizes_and_what_is_deleted_next(conn: psycopg.Connection, reader: Client) -> None:
     conn.execute("select auditctl.set_retention('*', '400 days')")
+    assert "At the rate of the last 30 days the log grows" in reader.get(PAGE).text
     conn.execute("select auditctl.place_hold('shop.bill', '7', 'case <31>')")
     text = reader.get(PAGE).text
     for shown in (
@@ -48,7 +49,7 @@ def test_a_shorter_time_says_what_it_deletes_and_is_stored_when_it_is_applied(
 ) -> None:
     planned = admin.form(PLAN, {"change": "keep", "keep": " 400 days "}, source=PAGE).text
     assert "every event: keep 400 days, instead of" in planned
-    assert "deletes from 1 month with about 1 events" in planned
+    assert "deletes from 1 month with about 1 event, the oldest" in planned
     stored = "select target, keep from auditctl.retention where until is null order by target"
     assert conn.execute(stored).fetchall() == [("*", None)]
     fields = {**read(planned).form(APPLY), "reason": ["new policy"]}
