@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import ibis
 
 from auditctl.archive.columns import COLUMNS, DATABASE, MICROSECONDS, MONTH
 from auditctl.archive.engines.engine import BATCH_ROWS, Engine, EngineError, EngineMemoryError, EngineStopped
+from auditctl.archive.engines.spill_folder import SpillFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,8 +53,8 @@ class DuckDB(Engine):
     keeps_order = True
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="auditctl-duckdb-")
-        self._conn = duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": self._folder.name})
+        self._folder = SpillFolder()
+        self._conn = duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": str(self._folder.path)})
         # Global, so that cursors have them, too.
         self._conn.execute(
             f"set global late_materialization_max_rows = {_MATERIALIZED_LATE}; set global timezone = 'UTC'"
@@ -124,7 +124,7 @@ class DuckDB(Engine):
     def close(self) -> None:
         """End the session."""
         self._conn.close()
-        self._folder.cleanup()
+        self._folder.close()
 
 
 def _names(filesystem: Any) -> Sequence[str]:
