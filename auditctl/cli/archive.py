@@ -95,7 +95,7 @@ def archive(
 
     with session.connect(READER if dry_run else ADMIN) as conn:
         stated = settings.read(conn)
-        archived = files.at(path or stated.to or _last(conn))
+        archived = files.at(path if path is not None else stated.to or _last(conn))
         keep = keep_hot if before is not None else keep_hot or stated.keep_hot
         months = closed_months.read(conn, before=before, keep_hot=keep, include_restored=include_restored)
         if dry_run:

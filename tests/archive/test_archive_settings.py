@@ -98,6 +98,9 @@ def test_archive_takes_place_and_time_from_the_file_and_options_override_them(
     auditctl("archive", "--to", other, "--keep-hot", "1 year", dsn=admin.dsn, check=0)
     assert month_folder(conn, other, "2020-02").is_dir()
     assert not month_folder(conn, stated, "2020-02").exists()
+    assert auditctl("archive", "--to", "", dsn=admin.dsn, check=2).err.startswith(
+        "error: the path of the archive is empty"
+    )
 
 
 def test_an_archive_that_was_moved_is_found_where_the_file_says_that_it_is(
