@@ -50,7 +50,7 @@ class ArchiveNames(KnownNames):
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._users = ArchivedUsers(lambda: self._rows(_users))
+        self._users = ArchivedUsers(self._rows)
 
     def find_targets(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """Return the names of targets that names, labels and globs mean."""
@@ -135,8 +135,9 @@ class ArchiveNames(KnownNames):
             return user
         names: list[str] = []
         for name in shown_as(user.name):
-            is_user = archive_predicates.user([replace(user, spellings=(name,))]).expression
-            if not (user.is_exact and names) and self._any(is_user):
+            is_user = archive_predicates.user([replace(user, spellings=(name,))])
+            ways = is_user.alternatives or (is_user.expression,)
+            if not (user.is_exact and names) and any(map(self._any, ways)):
                 names.append(name)
         if names:
             return replace(user, spellings=tuple(names), is_known=True)
@@ -219,10 +220,6 @@ class ArchiveNames(KnownNames):
             with naming(parts):
                 for batch in self._search.engine.batches(query(self._search.table(parts))):
                     yield from batch.to_pylist()
-
-
-def _users(events: Table) -> Table:
-    return events.select("actor", "actor_kind", "db_user").distinct()
 
 
 def _adoptions(events: Table) -> Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from math import inf
 from operator import gt, lt
@@ -21,7 +22,7 @@ from auditctl.archive.manifest import ArchiveError
 from auditctl.archive.part_errors import naming, require_content
 from auditctl.archive.texts import ArchivedEvent, Labels, Position
 from auditctl.log import archive_predicates
-from auditctl.log.archive_predicates import ArchivePredicate
+from auditctl.log.archive_predicates import ArchivePredicate, Expression
 from auditctl.log.selection import Order
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ class Search:
         while place < len(slices) and missing > 0:
             window = [part for some in slices[place : place + size] for part in some]
             place, count = place + size, 0
-            for event in self._window(window, selection, predicate, missing):
+            possible = self._possible(window, selection.predicates)
+            for event in self._window(window, selection, possible, missing) if possible is not None else ():
                 count += 1
                 yield event
             missing -= count
@@ -134,6 +136,26 @@ class Search:
                 or datetime.fromisoformat(part.part.first_occurred_at) <= after
             )
         ]
+
+    def _possible(
+        self, window: Sequence[ArchivedPart], predicates: Sequence[ArchivePredicate]
+    ) -> ArchivePredicate | None:
+        """Return what events of some files satisfy: of alternatives, those that files have; None if they have none."""
+        found = []
+        for predicate in predicates:
+            if not predicate.alternatives or self.engine.skips_by_alternatives:
+                found.append(predicate)
+            elif ways := [way for way in predicate.alternatives if self._has_some(window, way)]:
+                found.append(replace(predicate, expression=partial(_one_of, ways), alternatives=()))
+            else:
+                return None
+        return archive_predicates.conjunction(found)
+
+    def _has_some(self, window: Sequence[ArchivedPart], condition: Expression) -> bool:
+        table = self.table(window)
+        with naming(window):
+            batches = self.engine.batches(table.filter(condition(table)).select("event_id").limit(1))
+            return any(batch.num_rows for batch in batches)
 
     def _window(
         self, window: Sequence[ArchivedPart], selection: ArchiveSelection, predicate: ArchivePredicate, missing: float
@@ -215,6 +237,10 @@ class Search:
     def _condition(self, table: Table, predicate: ArchivePredicate, selection: ArchiveSelection) -> BooleanValue:
         condition = predicate.expression(table)
         return condition if selection.after is None else condition & _after(table, selection.after, selection.order)
+
+
+def _one_of(conditions: Sequence[Expression], events: Table) -> BooleanValue:
+    return archive_predicates.any_of(condition(events) for condition in conditions)
 
 
 def _slices(found: Sequence[ArchivedPart], *, is_merged: bool) -> list[list[ArchivedPart]]:

@@ -8,10 +8,10 @@ auditctl.archive.columns. No engine is asked for its JSON functions: they differ
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class ArchivePredicate:
         columns: The columns that `accepts` reads.
         since: All these events were captured at this time or later; None without such a limit.
         until: All these events were captured before this time; None without such a limit.
+        alternatives: Conditions of which each such event satisfies one, where `expression` joins conditions on several
+            columns: an engine that skips what has no event of one of them may read everything for all. Empty for none.
     """
 
     expression: Expression
@@ -52,6 +54,7 @@ class ArchivePredicate:
     columns: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    alternatives: tuple[Expression, ...] = ()
 
 
 def conjunction(predicates: Sequence[ArchivePredicate]) -> ArchivePredicate:
@@ -111,9 +114,12 @@ def key(values: Sequence[Key]) -> ArchivePredicate:
     everywhere: list[str] = []
     by_targets: dict[tuple[str, ...], list[str]] = {}
     for value in values:
+        # Files are not sorted by target, so that a target helps only where it decides about the spelling.
+        is_same = len({tuple(group.spellings) for group in value.groups}) <= 1
         for group in value.groups:
-            place = by_targets.setdefault(tuple(group.targets), []) if value.of_any else everywhere
-            place.extend(group.spellings)
+            by_target = value.of_any and not is_same
+            place = by_targets.setdefault(tuple(group.targets), []) if by_target else everywhere
+            place.extend(text for text in group.spellings if text not in place)
         if not value.groups:
             everywhere.append(value.text)
 
@@ -128,23 +134,39 @@ def key(values: Sequence[Key]) -> ArchivePredicate:
 
 def user(values: Sequence[User]) -> ArchivePredicate:
     """By one of those actors, or through one of those logins; by the system, where the event has no actor."""
-    return ArchivePredicate(lambda events: any_of(_by(events, value) for value in values))
+    alternatives = tuple(one for value in values for one in _by(value))
+    return ArchivePredicate(
+        lambda events: any_of(is_by(events) for is_by in alternatives),
+        alternatives=alternatives if len(alternatives) > 1 else (),
+    )
 
 
 def not_user(values: Sequence[User]) -> ArchivePredicate:
     """Neither by one of those actors nor through one of those logins."""
     # An event of the system has no actor, so that a comparison with one is null.
-    return ArchivePredicate(lambda events: ~any_of(_by(events, value) for value in values).fill_null(False))
+    alternatives = [one for value in values for one in _by(value)]
+    return ArchivePredicate(lambda events: ~any_of(is_by(events) for is_by in alternatives).fill_null(False))
 
 
-def _by(events: Table, value: User) -> BooleanValue:
+def _by(value: User) -> Iterator[Expression]:
+    """Yield conditions of which the events of a user satisfy one, each on a column of its own."""
     if value.name is None:
-        return events.actor.isnull()
-    is_actor = one_of(events.actor, value.names)
-    if value.kind is not None:
-        is_actor &= _kind(events, value.kind)
-    is_login = one_of(events.db_user, value.names)
-    return any_of([*([is_actor] if value.as_actor else []), *([is_login] if value.as_login else [])])
+        yield lambda events: events.actor.isnull()
+        return
+    for name in value.names:
+        if value.as_actor:
+            yield partial(_is_actor, name, value.kind)
+        if value.as_login:
+            yield partial(_is_login, name)
+
+
+def _is_actor(name: str, kind: str | None, events: Table) -> BooleanValue:
+    is_actor = events.actor == name
+    return is_actor if kind is None else is_actor & _kind(events, kind)
+
+
+def _is_login(name: str, events: Table) -> BooleanValue:
+    return events.db_user == name
 
 
 def kind(values: Sequence[str]) -> ArchivePredicate:

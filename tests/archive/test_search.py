@@ -14,7 +14,9 @@ from auditctl.archive.engines import Engine, EngineMemoryError
 from auditctl.archive.manifest import ArchiveError
 from auditctl.archive.search import ArchiveSelection, Search
 from auditctl.errors import UsageError
+from auditctl.log import archive_predicates
 from auditctl.log.archive_predicates import ArchivePredicate
+from auditctl.log.filter_values import User
 from auditctl.log.selection import Order
 from tests.support.archived import archive_month
 from tests.support.recorded import START, Recorded, record
@@ -110,6 +112,28 @@ def test_what_python_decides_fills_the_pages(
 def test_a_rare_event_is_found_in_all_months(engine: Engine, place: str) -> None:
     (event,) = searched(engine, place).events(ArchiveSelection((RARE,), limit=50))
     assert (event.texts["target"], event.texts["user"]) == ("rare", "alice")
+
+
+def test_a_user_is_asked_for_by_one_column_after_the_other(
+    engine: Engine, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.skips_by_alternatives:
+        pytest.skip("this engine skips what has neither by itself")
+    asked: list[str] = []
+    batches = engine.batches
+
+    def watched(table: Table) -> Iterator[RecordBatch]:
+        asked.append(repr(table))
+        return batches(table)
+
+    monkeypatch.setattr(engine, "batches", watched)
+    found = searched(engine, place)
+    nobody = archive_predicates.user([User("nobody")])
+    assert positions(found, ArchiveSelection((nobody,))) == []
+    assert asked and not [text for text in asked if "actor ==" in text and "db_user ==" in text]
+    asked.clear()
+    assert len(positions(found, ArchiveSelection((archive_predicates.user([User("alice")]),)))) == 13
+    assert not [text for text in asked if "actor ==" in text and "db_user ==" in text]
 
 
 def test_equal_numbers_of_several_databases_are_told_apart(

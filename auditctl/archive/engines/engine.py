@@ -36,6 +36,11 @@ class Engine(ABC):
         """Whether rows that nothing orders come in the order of the files, and of the rows in these."""
         return False
 
+    @property
+    def skips_by_alternatives(self) -> bool:
+        """Whether it skips the parts of files that have no event of any of several conditions, joined by `or`."""
+        return False
+
     def mount(self, filesystem: Any) -> None:  # noqa: B027 - an engine may read object stores by itself
         """Read the files of an object store through its `Files.filesystem`, if it has one, from now on."""
 

@@ -30,6 +30,11 @@ class OnDemand(Engine):
         """What the other one says."""
         return self._started.keeps_order
 
+    @property
+    def skips_by_alternatives(self) -> bool:
+        """What the other one says."""
+        return self._started.skips_by_alternatives
+
     def mount(self, filesystem: Any) -> None:
         """Pass it on."""
         if filesystem:

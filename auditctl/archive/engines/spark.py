@@ -54,6 +54,8 @@ _numbers = count(1)
 class Spark(Engine):
     """A session of Spark; one that is active already is used, and goes on when this one ends."""
 
+    skips_by_alternatives = True
+
     def __init__(self) -> None:
         self._is_own = SparkSession.getActiveSession() is None
         with warnings.catch_warnings():
