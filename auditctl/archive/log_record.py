@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from auditctl.archive import month_place, settings
 from auditctl.archive.announced_months import TARGET, AnnouncedMonths
+from auditctl.archive.files import Files
+from auditctl.archive.layout import MonthKey, is_month
 from auditctl.database import Connection
+from auditctl.errors import UsageError
 from auditctl.evidence import stored_tree
 from auditctl.evidence.checkpoint import EvidenceError
 
@@ -29,13 +33,25 @@ class LogRecord:
         conn: The connection, in the transaction in which the log is verified.
         databases: The names that the database had when months were archived, and its name now.
         announced: The months that its events record.
-        location: Where a month was archived last; None if none was.
+        newest: The month that was archived last, and where it was written to; None if none was.
     """
 
     conn: Connection
     databases: set[str] = field(default_factory=set)
     announced: AnnouncedMonths = field(default_factory=AnnouncedMonths)
-    location: str | None = None
+    newest: tuple[MonthKey, str] | None = None
+
+    def place(self) -> Files:
+        """Return the archive: where a month was archived last, or where the file says that archives are now.
+
+        Raises:
+            UsageError: No month was archived, or the place is not one of an archive.
+            OutputError: A place cannot be read.
+            DatabaseError: The login may not read the configuration.
+        """
+        if self.newest is None:
+            raise UsageError("no month was archived", hint="Name the archive: --archive PATH")
+        return month_place.find(*self.newest, settings.read(self.conn).to)
 
     def root(self, size: int) -> bytes | None:
         """Return the root of the first leaves of the log's tree; None if it has fewer, or hashes are missing."""
@@ -59,6 +75,7 @@ def read(conn: Connection) -> LogRecord:
         record.announced.add_values(str(name), event_id, document)
         if isinstance(database := document.get("database"), str):
             record.databases.add(database)
-        if isinstance(location := document.get("location"), str):
-            record.location = location
+        location, month = document.get("location"), document.get("month")
+        if isinstance(location, str) and isinstance(month, str) and is_month(month):
+            record.newest = MonthKey(database if isinstance(database, str) else str(name), month), location
     return record

@@ -104,7 +104,8 @@ def read_policy(public_key: Path | None, policy_file: Path | None) -> Policy | N
 @click.option(
     "--everywhere",
     is_flag=True,
-    help="Verify the database, and the archive against it. Default archive: where a month was archived last.",
+    help="Verify the database, and the archive against it. Default archive: where a month was archived last, or to of "
+    "[archive] if the month is there now.",
 )
 @click.option("--database", metavar="NAME", help="Of an archive, only the months of this database.")
 @table_or_json("How to print what was found.")

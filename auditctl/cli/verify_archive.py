@@ -10,7 +10,6 @@ from auditctl.archive.archive_report import ArchiveChoice, ArchiveReport
 from auditctl.cli import progress
 from auditctl.cli.session import READER, Session
 from auditctl.database import read_transaction
-from auditctl.errors import UsageError
 from auditctl.text import plural
 
 
@@ -21,7 +20,7 @@ def verify(
 
     Args:
         session: The options before the command.
-        path: The archive; None for where a month was archived last.
+        path: The archive; None for that of the month that was archived last.
         choice: What is verified.
         everywhere: Whether to compare it with what the database says of it.
 
@@ -36,11 +35,9 @@ def verify(
             conn = stack.enter_context(session.connect(READER, is_examined=True))
             stack.enter_context(read_transaction(conn))
             record = log_record.read(conn)
-        place = path if path is not None or record is None else record.location
-        if place is None:
-            raise UsageError("no month was archived", hint="Name the archive: --archive PATH")
+        place = record.place() if path is None and record is not None else files.at(path or "")
         show = stack.enter_context(progress.counter(session, "events"))
-        report = verifier.verify(files.at(place), choice, show, record).report
+        report = verifier.verify(place, choice, show, record).report
     return report, list(_lines(report, is_checked=choice.policy is not None))
 
 

@@ -116,6 +116,7 @@ def test_an_archive_that_was_moved_is_found_where_the_file_says_that_it_is(
     read = auditctl("log", "--everywhere", "--target", "shop.item", "--format", "csv", check=0)
     assert read.out.count("shop.item") == 20
     assert "archive_broken" not in auditctl("doctor", "--format", "json").out
+    assert "1 month, 1 file" in auditctl("verify", "--everywhere", check=0).out
     auditctl("restore-archive", "2020-01", check=0)
 
 
