@@ -108,21 +108,23 @@ class States:
         end = Seen.parse(after).xmax
         announced = self._announced(last, after, block, move, end)
         where = f"in block {block.number}" if block else "since the last block"
-        notes: list[tuple[str, str]] = []
+        notes: list[tuple[str, str, str]] = []
         for key in changed:
             before, now = old.get(key), items.get(key)
-            sentence = f"{key[0]} {key[1]}: {_change(before, now)} {where}"
+            change = f"{_change(before, now)} {where}"
             is_gone = now is None and ("table", table_of(*key)) in items
             changed_item = _changed(key, before, now, Seen.parse(last.snapshot), end if same_place else None)
             is_announced = announced.cover(changed_item, is_gone=is_gone and key != _MIRROR)
             is_announced = is_announced or _is_followed(key, announced, old, items)
             if is_announced or _is_of_restore(key, before, now, move):
-                notes.append((key[0], f"{sentence}, as the log says"))
+                notes.append((*key, f"{change}, as the log says"))
             elif key[0] in _NOTES or _is_rewritten(key, old, items):
-                notes.append((key[0], sentence))
+                notes.append((*key, change))
             else:
                 number = block.number if block else None
-                self.report.add(Finding("capture", f"{sentence}, and no event announces it", block=number))
+                self.report.add(
+                    Finding("capture", f"{key[0]} {key[1]}: {change}, and no event announces it", block=number)
+                )
         self._add_notes(notes, where)
 
     def _announced(self, last: Block, after: str, block: Block | None, move: _Move, end: int) -> Announcements:
@@ -132,13 +134,18 @@ class States:
             return announcements.read_across(self.conn, last.snapshot, self._sealed, end)
         return announcements.read(self.conn, last.snapshot, after, str(Seen.parse(last.snapshot).xmin), end)
 
-    def _add_notes(self, notes: list[tuple[str, str]], where: str) -> None:
+    def _add_notes(self, notes: list[tuple[str, str, str]], where: str) -> None:
+        """Add a note of each kind of change, with what changed so: kind, name and change of each item."""
         if len(notes) > _MAX_NOTES:
-            counts = ", ".join(f"{kind} {count}" for kind, count in sorted(Counter(kind for kind, _ in notes).items()))
+            kinds = Counter(kind for kind, _, _ in notes)
+            counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
             self.report.note(f"{len(notes)} items of capture changed {where}, as the log says: {counts}")
             return
-        for _, sentence in notes:
-            self.report.note(sentence)
+        changed: dict[tuple[str, str], list[str]] = {}
+        for kind, name, change in notes:
+            changed.setdefault((kind, change), []).append(name)
+        for (kind, change), names in changed.items():
+            self.report.note(f"{kind} {', '.join(names)}: {change}")
 
 
 def _changed(key: tuple[str, str], old: Item | None, new: Item | None, before: Seen, end: int | None) -> Changed:
