@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from auditctl import durations, resources
 from auditctl.actions import OPTIONS, Action
@@ -65,16 +66,12 @@ class Coverage:
     details: tuple[str, ...] = ()
 
 
-def periods(conn: Connection, targets: Sequence[str]) -> dict[str, list[Period]]:
-    """Return what rules stated about registered targets, oldest first.
-
-    Raises:
-        DatabaseError: The login may not read the log or the rules.
-    """
+def periods(conn: Connection, targets: Sequence[str], history: Sequence[Any]) -> dict[str, list[Period]]:
+    """Return what rules stated about targets, oldest first, by `rule_history.read`. Raises DatabaseError."""
     known: dict[str, datetime] = dict(conn.execute("select target, registered_at from auditctl.target"))
     found: dict[str, list[Period]] = {target: [] for target in targets}
     for target, begun, ended, stated in rule_history.periods(
-        rule_history.changes(conn), targets, rule_history.statement
+        rule_history.changes(conn, history), targets, rule_history.statement
     ):
         start = max(begun, known[target])
         if ended is None or start < ended:
@@ -106,7 +103,8 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
         if len(targets) > MAX_TARGETS:
             return Coverage(notes=("Choose a target to see since when it is recorded.",))
         labels = {target.name: target for target in target_names.read(conn)}
-        stated, lost, authors = periods(conn, targets), *outages.read(conn)
+        history = rule_history.read(conn)
+        stated, lost, authors = periods(conn, targets, history), *outages.read(conn)
         off_now: dict[str, set[Action]] = defaultdict(set)
         for name, action in conn.execute(resources.sql_text("queries/coverage_now.sql").encode()):
             off_now[name].add(Action(action))
@@ -115,6 +113,7 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
     scope = _Scope(filters, now, labels)
     for target in targets:
         scope.add(target, stated[target], lost.get(target, Outages()), authors, off_now[target])
+    scope.gaps += rule_history.forged(history)
     scope.add_types(types, switched_off)
     scope.add_keep(keep)
     return scope.coverage(targets)

@@ -9,6 +9,7 @@ from typing import Any
 
 from auditctl import coverage as log_coverage
 from auditctl import remarks
+from auditctl.capture import rule_history
 from auditctl.database import Connection, read_transaction
 from auditctl.errors import UsageError
 from auditctl.evidence import exported_event
@@ -153,7 +154,9 @@ def coverage(conn: Connection, filters: Filters, now: datetime) -> list[dict[str
                 and (since is None or period.until is None or period.until > since)
             ],
         }
-        for target, periods in log_coverage.periods(conn, log_coverage.registered(conn, resolved)).items()
+        for target, periods in log_coverage.periods(
+            conn, log_coverage.registered(conn, resolved), rule_history.read(conn)
+        ).items()
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 -- What is recorded about rules and keys, oldest first: changes of rules, installations of capture, and changes of keys by DDL.
 select
+    e.event_id,
     e.occurred_at,
     e.xact_id::text as xact,
     e.target as subject,

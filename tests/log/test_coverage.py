@@ -202,3 +202,22 @@ def test_of_a_column_and_its_values_only_actions_that_have_them_count(db: str) -
         assert covered.gaps == (f"{actions} of Invoice: recorded only since <time>.",), name
         assert not any("READ" in note for note in covered.notes), name
     assert read(db, target="Invoice", column="amount", action="read").gaps == ("READ of Invoice is not recorded.",)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["{}", "[]", "7", '{"name": "billing.invoice"}',
+     '{"name": "a.b.c", "position": 1, "actions": [], "exclude": null, "mask": null}',
+     '{"name": "billing.invoice", "position": "x", "actions": 5, "exclude": null, "mask": null}'],
+)  # fmt: skip
+def test_a_forged_change_of_a_rule_is_named_and_counts_for_nothing(db: str, row: str) -> None:
+    before = read(db, target="billing.invoice")
+    with connect(db) as conn:
+        (number,) = conn.execute(
+            "insert into auditctl.event (actor_kind, target, target_id, action, new_values)"
+            " values ('system', 'auditctl.rule', 'billing.invoice', 'CREATE', %s::jsonb) returning event_id", [row]
+        ).fetchone() or (0,)  # fmt: skip
+    found = read(db, target="billing.invoice")
+    assert found.notes == before.notes
+    (gap,) = set(found.gaps) - set(before.gaps)
+    assert gap.startswith(f"Event {number} of auditctl.rule is not one that auditctl writes: somebody forged it")
