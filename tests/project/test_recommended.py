@@ -56,17 +56,17 @@ class Message(NamedTuple):
 
 def python_texts(path: Path) -> Iterator[Message]:
     """Every string of a module, as it is put together; `VALUE` for what is filled in."""
-    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tuple(ast.walk(ast.parse(path.read_text("utf-8"))))
     help_texts = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.FunctionDef) and isinstance(node.body[0], ast.Expr) and "cli" in path.parts
     }
     documentation = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and id(node.value) not in help_texts
+        id(node.value) for node in nodes if isinstance(node, ast.Expr) and id(node.value) not in help_texts
     }
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         if id(node) in documentation:
             continue
         if isinstance(node, ast.JoinedStr):
@@ -126,6 +126,7 @@ def _parse(command: click.Command, name: str, words: list[str], parent: click.Co
         _parse(inner, found or "", rest, context)
 
 
+@cache
 def is_accepted(rest: str) -> bool:
     """Whether the start of a text is a command line; up to its last option, where its sentence names options."""
     sentence = re.split(r"(?<=\S)[.;:,)]*(?:\s\(|\s*$)|[.;,)]+\s|\s(?:or|and|then) (?=auditctl|by)|\s\| ", rest)[0]
