@@ -155,8 +155,13 @@ def read(files: Files, database: str | None = None) -> Archive:
     return Archive(files.name, tuple(month(files, key) for key in found if database in (None, key.database)))
 
 
-def month(files: Files, key: MonthKey) -> Month:
+def month(files: Files, key: MonthKey, digest: str | None = None) -> Month:
     """Return a month.
+
+    Args:
+        files: Where it is.
+        key: The month.
+        digest: The digest of the manifest that the log names: it may be about to replace the one that is there.
 
     Raises:
         ArchiveError: Its manifest is missing, was altered, or is of another version.
@@ -165,6 +170,13 @@ def month(files: Files, key: MonthKey) -> Month:
     path = key.path(layout.MANIFEST)
     if files.size(path) is None:
         raise ArchiveError(f"{files.shown(path)} is missing", hint=RESTORE)
+    found = manifest.parse(files.read(path), key)
+    if digest in (None, found.digest):
+        return Month(files, found)
+    following = key.path(layout.NEXT)
+    if files.size(following) is not None and (other := manifest.parse(files.read(following), key)).digest == digest:
+        return Month(files, other)
+    # It may have replaced the other between the two looks.
     return Month(files, manifest.parse(files.read(path), key))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from auditctl.archive import evidence_file, file_check, layout
+from auditctl.archive import evidence_file, file_check
 from auditctl.archive.files import Files
 from auditctl.archive.manifest import ArchiveError, Manifest
 from auditctl.archive.tree_nodes import SealedEvent, TreeNode
@@ -60,7 +60,7 @@ def restore_leaves(conn: Connection, files: Files, manifest: Manifest) -> int:
     pruned = _pruned(conn, manifest.key.month)
     if not pruned:
         return 0
-    path = manifest.key.path(layout.EVIDENCE)
+    path = manifest.evidence_path
     facts = manifest.evidence
     if facts is None:
         raise ArchiveError(f"{files.shown(manifest.key.folder)} has no evidence", hint=_HINT)

@@ -55,6 +55,14 @@ class Files(ABC):
         """
 
     @abstractmethod
+    def replace(self, source: str, target: str) -> None:
+        """Give a small file the name of another one, which has the one content or the other at each moment.
+
+        Raises:
+            OutputError: It cannot be written; it may be done again then.
+        """
+
+    @abstractmethod
     def remove(self, path: str) -> None:
         """Remove a file, and its folder if that is empty now; one that does not exist is removed already.
 

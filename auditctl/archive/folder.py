@@ -71,6 +71,12 @@ class Folder(Files):
                     hidden.unlink()
             _sync_folders(final.parent, self._root)
 
+    def replace(self, source: str, target: str) -> None:
+        """Give a file the name of another one."""
+        with failures(self.shown(target), "write"):
+            self._path(source).replace(self._path(target))
+            _sync_folders(self._path(target).parent, self._root)
+
     def remove(self, path: str) -> None:
         """Remove a file."""
         file = self._path(path)

@@ -75,6 +75,12 @@ def _manifest(archive: Files, key: MonthKey, digest: str) -> Manifest:
     if archive.size(path) is None:
         raise AuditctlError(f"{archive.shown(path)} is missing, as seen from this machine")
     manifest = manifests.parse(archive.read(path), key)
+    names = archive.names(key.folder)
+    if layout.NEXT in names or layout.ATTEMPT in names:
+        raise AuditctlError(
+            f"{archive.shown(key.folder)} is being written anew, or that was stopped: erased values may still be there."
+            " To finish it: auditctl archive"
+        )
     if manifest.digest != digest:
         raise AuditctlError(f"{archive.shown(path)} is not the manifest that the log recorded")
     return manifest
@@ -84,4 +90,4 @@ def _files(manifest: Manifest) -> Iterator[tuple[str, int, str]]:
     for part in manifest.parts:
         yield manifest.key.path(part.name), part.bytes, part.sha256
     if manifest.evidence is not None:
-        yield manifest.key.path(layout.EVIDENCE), manifest.evidence["bytes"], manifest.evidence["sha256"]
+        yield manifest.evidence_path, manifest.evidence["bytes"], manifest.evidence["sha256"]

@@ -14,8 +14,11 @@ from urllib.parse import quote, unquote
 MANIFEST = "_manifest.json"
 """The name of a month's manifest."""
 
+NEXT = "_manifest.next.json"
+"""The name of the manifest that will replace a month's as soon as the log has recorded it: values are being erased."""
+
 EVIDENCE = "_evidence.parquet"
-"""The name of what proves a month's events, where the log was sealed."""
+"""The name of what proves a month's events, where the log was sealed and no value was erased since."""
 
 ATTEMPT = "_attempt.json"
 """The name of what says whose files a month without a manifest has."""
@@ -26,7 +29,8 @@ DELETION = "_deletion.json"
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _DATABASE = "database="
 _FOLDER = re.compile(r"database=([^/=]+)/month=([0-9]{4}-(?:0[1-9]|1[0-2]))")
-_PART = re.compile(r"part-[0-9]{4,}\.parquet")
+_PART = re.compile(r"part-([0-9]{4,})\.parquet")
+_EVIDENCE = re.compile(r"_evidence(?:-[0-9]{4,})?\.parquet")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,6 +84,21 @@ def part(number: int) -> str:
 def is_part(name: str) -> bool:
     """Return whether a file's name is that of a part."""
     return _PART.fullmatch(name) is not None
+
+
+def next_part(names: Iterable[str]) -> int:
+    """Return the number of the part that follows those among some names."""
+    return max((int(match[1]) for name in names if (match := _PART.fullmatch(name))), default=0) + 1
+
+
+def evidence(number: int) -> str:
+    """Return the name of what proves a month's events, written anew together with the part of this number."""
+    return f"_evidence-{number:04}.parquet"
+
+
+def is_evidence(name: str) -> bool:
+    """Return whether a file's name is that of what proves a month's events."""
+    return _EVIDENCE.fullmatch(name) is not None
 
 
 def is_month(text: str) -> bool:

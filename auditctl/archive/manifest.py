@@ -131,6 +131,21 @@ class Manifest:
         return json.dumps({**document, "sha256": digest(document)}, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of its files with events, and of that with their evidence."""
+        return frozenset((*(part.name for part in self.parts), *([self.evidence_name] if self.evidence else [])))
+
+    @property
+    def evidence_name(self) -> str:
+        """The name of the file with the evidence."""
+        return str((self.evidence or {}).get("file", layout.EVIDENCE))
+
+    @property
+    def evidence_path(self) -> str:
+        """The path of the file with the evidence within the archive."""
+        return self.key.path(self.evidence_name)
+
+    @property
     def digest(self) -> str:
         """The SHA-256 of its content, in hexadecimal digits, as the log records it."""
         return digest(self.as_dict())
@@ -210,6 +225,7 @@ def _parts(rows: Sequence[Mapping[str, Any]]) -> tuple[Part, ...]:
 def _evidence(document: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if document is None:
         return None
+    _evidence_name(document.get("file", layout.EVIDENCE))
     return {**document, **{name: read(document[name]) for name, read in _OF_EVIDENCE.items()}}
 
 
@@ -224,6 +240,11 @@ def _moment(value: object) -> str:
     if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError(text)
     return text
+
+
+def _evidence_name(value: object) -> None:
+    if not layout.is_evidence(_text(value)):
+        raise ValueError(value)
 
 
 def _optional(value: object) -> str | None:

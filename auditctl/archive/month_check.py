@@ -90,8 +90,10 @@ class MonthCheck:
 
     def _check_names(self, names: Collection[str]) -> None:
         known = {part.name for part in self.manifest.parts}
+        if self.manifest.evidence is not None:
+            known.add(self.manifest.evidence_name)
         for name in sorted(names):
-            if layout.is_part(name) and name not in known:
+            if (layout.is_part(name) or layout.is_evidence(name)) and name not in known:
                 self._find("file", f"{self.key.path(name)} was added: the manifest does not name it", name)
 
     def _open_evidence(
@@ -99,33 +101,34 @@ class MonthCheck:
     ) -> tuple[SealedLeaves | None, SealedTree | None]:
         facts = self.manifest.evidence
         if facts is None:
-            if layout.EVIDENCE in names:
-                path = self.key.path(layout.EVIDENCE)
-                self._find("file", f"{path} was added: the manifest does not name it", layout.EVIDENCE)
             return None, None
         # If it was altered, its leaves may still show which events were.
-        self._check_file(layout.EVIDENCE, facts["bytes"], facts["sha256"], names)
-        if layout.EVIDENCE not in names:
+        self._check_file(self.manifest.evidence_name, facts["bytes"], facts["sha256"], names)
+        if self.manifest.evidence_name not in names:
             return None, None
         try:
-            file = stack.enter_context(evidence_file.opened(self.files, self.key.path(layout.EVIDENCE)))
+            file = stack.enter_context(evidence_file.opened(self.files, self.manifest.evidence_path))
             leaves = SealedLeaves(file)
             tree = leaves.read_tree(sizes)
         except ArchiveError as error:
-            self._find("file", str(error), layout.EVIDENCE)
+            self._find("file", str(error), self.manifest.evidence_name)
             return None, None
         self.report.blocks += tree.blocks
         return leaves, self._check_tree(tree, facts)
 
     def _check_tree(self, tree: Tree, facts: Any) -> SealedTree | None:
-        path = self.key.path(layout.EVIDENCE)
+        path = self.manifest.evidence_path
         try:
             checkpoint = Checkpoint.parse(signatures(facts["note"])[0])
         except EvidenceError as error:
             self._find("checkpoint", f"the checkpoint of {self.key.folder}: {error}", layout.MANIFEST)
             return None
         if (tree.size, tree.root) != (checkpoint.size, checkpoint.root):
-            self._find("checkpoint", f"the checkpoint of {self.key.folder} is not that of its tree", layout.EVIDENCE)
+            self._find(
+                "checkpoint",
+                f"the checkpoint of {self.key.folder} is not that of its tree",
+                self.manifest.evidence_name,
+            )
             return None
         stated = (facts["tree_size"], facts["root"], facts["events"])
         if stated != (tree.size, tree.root.hex(), tree.events) or tree.events != self.manifest.rows:

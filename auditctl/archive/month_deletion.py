@@ -114,4 +114,4 @@ def _named(manifest: Manifest) -> Iterator[tuple[str, int, str]]:
     for part in manifest.parts:
         yield part.name, part.bytes, part.sha256
     if manifest.evidence is not None:
-        yield layout.EVIDENCE, manifest.evidence["bytes"], manifest.evidence["sha256"]
+        yield manifest.evidence_name, manifest.evidence["bytes"], manifest.evidence["sha256"]

@@ -20,7 +20,7 @@ from auditctl.archive.manifest import ArchiveError, Manifest
 KIND = "auditctl archive attempt"
 """What a month's `_attempt.json` says it is."""
 
-_MARKS = (layout.MANIFEST, layout.DELETION, layout.ATTEMPT)
+_MARKS = (layout.MANIFEST, layout.NEXT, layout.DELETION, layout.ATTEMPT)
 _OTHER = "Archive to another folder, or move it away."
 
 
@@ -47,7 +47,7 @@ class MonthFiles:
         """
         names = self.files.names(self.key.folder)
         for name in names:
-            if name not in (*_MARKS, layout.EVIDENCE) and not layout.is_part(name):
+            if name not in _MARKS and not _is_data(name):
                 raise ArchiveError(f"{self._shown(name)} is not of auditctl archive", hint=_OTHER)
         for name in (layout.MANIFEST, layout.DELETION):
             if name in names:
@@ -66,12 +66,15 @@ class MonthFiles:
         Raises:
             OutputError: A file cannot be written or removed.
         """
-        names = self.files.names(self.key.folder)
-        if layout.ATTEMPT not in names:
+        self.mark()
+        self._clear()
+
+    def mark(self) -> None:
+        """Say who writes from now on. Raises OutputError."""
+        if layout.ATTEMPT not in self.files.names(self.key.folder):
             document = {"kind": KIND, "version": 1, "store": dict(self.store)}
             with self.files.write(self.key.path(layout.ATTEMPT)) as file:
                 file.write(json.dumps(document, indent=1).encode() + b"\n")
-        self._clear()
 
     def commit(self, manifest: Manifest) -> None:
         """Write the manifest, which completes the month. Raises OutputError."""
@@ -96,11 +99,47 @@ class MonthFiles:
         self.begin()
         self.files.remove(self.key.path(layout.ATTEMPT))
 
+    def settle(self, digest: str) -> bool:
+        """Finish the writing anew of a month that the log has recorded, or undo one that it has not.
+
+        Args:
+            digest: The digest of the month's manifest that the log has recorded.
+
+        Returns:
+            Whether there was something to do.
+
+        Raises:
+            ArchiveError: A file is not of auditctl archive, or of another database. Nothing was removed.
+            OutputError: A file cannot be read, written or removed.
+        """
+        names = self.files.names(self.key.folder)
+        if layout.MANIFEST not in names or (layout.NEXT not in names and layout.ATTEMPT not in names):
+            return False
+        if layout.ATTEMPT in names:
+            self._require_own(self._attempt(), layout.ATTEMPT)
+        if layout.NEXT in names:
+            following = manifests.parse(self.files.read(self.key.path(layout.NEXT)), self.key)
+            self._require_own(following.store, layout.NEXT)
+            if following.digest == digest:
+                self.files.replace(self.key.path(layout.NEXT), self.key.path(layout.MANIFEST))
+        manifest = self.manifest()
+        if manifest is None or manifest.digest != digest:
+            raise ArchiveError(
+                f"{self._shown(layout.MANIFEST)} is not the manifest that the log recorded",
+                hint="Restore the archive from a copy.",
+            )
+        self.files.remove(self.key.path(layout.NEXT))
+        for name in names if layout.ATTEMPT in names else ():
+            if _is_data(name) and name not in manifest.names:
+                self.files.remove(self.key.path(name))
+        self.finish()
+        return True
+
     def _clear(self) -> None:
         """Remove the month's files but `_attempt.json`: the manifest first, so that it never names missing ones."""
         self.files.remove(self.key.path(layout.MANIFEST))
         for name in self.files.names(self.key.folder):
-            if layout.is_part(name) or name in (layout.EVIDENCE, layout.DELETION):
+            if _is_data(name) or name in (layout.NEXT, layout.DELETION):
                 self.files.remove(self.key.path(name))
         self.files.clean(self.key.folder)
 
@@ -123,3 +162,7 @@ class MonthFiles:
 
     def _shown(self, name: str) -> str:
         return self.files.shown(self.key.path(name))
+
+
+def _is_data(name: str) -> bool:
+    return layout.is_part(name) or layout.is_evidence(name)

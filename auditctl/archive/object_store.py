@@ -134,6 +134,13 @@ class ObjectStore(Files):
                 upload.undo()
                 raise
 
+    def replace(self, source: str, target: str) -> None:
+        """Write the content of an object to another one, and remove it."""
+        data = self.read(source)
+        with self._failures(target, "write"):
+            self.filesystem.pipe_file(self._key(target), data)
+        self.remove(source)
+
     def remove(self, path: str) -> None:
         """Remove a file."""
         with self._failures(path, "remove"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from auditctl.archive import archive, evidence_file, layout, parts, sealed_leaves
+from auditctl.archive import archive, evidence_file, parts, sealed_leaves
 from auditctl.archive.evidence_file import EvidenceFile
 from auditctl.archive.files import Files
 from auditctl.archive.manifest import ArchiveError, Manifest
@@ -58,7 +58,7 @@ def prove_event(files: Files, event_id: int, database: str | None = None) -> Pro
             raise UsageError(
                 f"event {event_id} cannot be proven: the log was not sealed when {manifest.key.month} was archived"
             )
-        with evidence_file.opened(files, manifest.key.path(layout.EVIDENCE)) as file:
+        with evidence_file.opened(files, manifest.evidence_path) as file:
             leaf = _find_leaf(file, fields)
             if leaf is not None:
                 return _prove(file, manifest.evidence["note"], leaf, fields)

@@ -17,22 +17,24 @@ from psycopg.sql import SQL, Identifier
 
 from auditctl import database
 from auditctl.archive import (
+    archive,
     evidence_restorer,
     exclusive,
     file_check,
     hot_targets,
     layout,
     month_place,
+    origin,
     parts,
     settings,
 )
-from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
 from auditctl.archive.manifest import ArchiveError, Manifest
+from auditctl.archive.month_files import MonthFiles
 from auditctl.archive.packed import ContentDigest, pack
 from auditctl.database import Connection
-from auditctl.errors import UsageError
+from auditctl.errors import OutputError, UsageError
 from auditctl.evidence import canonical
 from auditctl.evidence.canonical import Fields
 from auditctl.evidence.row_prover import is_sealed
@@ -139,7 +141,12 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
         DatabaseError: The login may not, or the month is in use.
     """
     key = MonthKey(record.database, record.month)
-    manifest = manifests.parse(files.read(key.path(layout.MANIFEST)), key)
+    if files.size(key.path(layout.MANIFEST)) is None:
+        raise OutputError(
+            f"{files.shown(key.path(layout.MANIFEST))} is missing",
+            hint="Name the archive that has the month with --from, or restore it from a copy.",
+        )
+    manifest = archive.month(files, key, record.manifest).manifest
     if manifest.digest != record.manifest:
         raise ArchiveError(
             f"{files.shown(key.path(layout.MANIFEST))} is not the manifest that the log recorded",
@@ -152,6 +159,8 @@ def restore(conn: Connection, files: Files, record: ArchiveRecord, report: Calla
             hint="Read the files instead.",
         )
     with exclusive.alone(conn), database.acting_as(conn, ROLE_OWNER):
+        # What an erasure that was stopped has left must not outlast the record of the month.
+        MonthFiles(files, key, origin.read(conn)).settle(record.manifest)
         query = "select r.partition::text, r.rows, r.fingerprint from auditctl_internal.begin_restore(%s) as r"
         state = conn.execute(query, [record.month]).fetchone() or ()
         _load(conn, state[0], _checked(files, manifest), lambda done: report(done, manifest.rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auditctl.archive import file_check, layout, parts
+from auditctl.archive import file_check, parts
 from auditctl.archive.files import Files
 from auditctl.archive.manifest import Manifest
 from auditctl.archive.packed import ContentDigest
@@ -27,7 +27,7 @@ def check(files: Files, manifest: Manifest, report: Callable[[int], None]) -> No
     """
     proof = manifest.evidence
     if proof is not None:
-        file_check.check_bytes(files, manifest.key.path(layout.EVIDENCE), proof.get("bytes"), proof.get("sha256"))
+        file_check.check_bytes(files, manifest.evidence_path, proof.get("bytes"), proof.get("sha256"))
     content = ContentDigest()
     for part in manifest.parts:
         file_check.check_bytes(files, manifest.key.path(part.name), part.bytes, part.sha256)

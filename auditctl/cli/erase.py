@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
+from auditctl.archive import exclusive, extra
+from auditctl.cli import progress
 from auditctl.cli.known_values import COLUMNS, complete
 from auditctl.cli.options import confirm, keep_reason, table_or_json
 from auditctl.cli.printing import print_json
 from auditctl.cli.session import ADMIN, Session, pass_session
+from auditctl.database import Connection
 from auditctl.errors import UsageError
 from auditctl.log.filter_values import require_storable
 from auditctl.log.selection import LARGEST_EVENT_ID
@@ -68,6 +72,9 @@ def erase(
     A value becomes {"$erased": true}, an actor or login (erased), an address or key null. The event stays, and so does
     the proof of everything else in it. An event under a hold is refused, as are auditctl's own.
 
+    Of an event that is in the archive alone, the file of its month is written anew. That needs a login that may bring
+    months back, see restore-archive.
+
     The same value may stand in other events of the record, such as in the old values of its next update: these are
     listed. What else has copies, such as backups, is in docs/how-to/erase.md.
 
@@ -84,25 +91,61 @@ def erase(
             hint="Look with --dry-run at what would be erased, then pass --yes.",
         )
     with session.connect(ADMIN) as conn:
-        planned = erasure.plan(conn, events, columns)
-        values = erasure.read_values(conn, planned) if planned else ()
+        is_archived = bool(erasure.find_absent(conn, events))
+        planned, values = (_plan_archived if is_archived else _plan)(conn, events, columns)
         elsewhere = erasure.find_elsewhere(conn, planned) if planned else ()
         erased = planned
         if planned and not dry_run:
             if not yes and not confirm(_question(planned)):
                 raise UsageError("nothing was erased", hint="Answer y, or pass --yes.")
-            erased = erasure.erase(conn, events, columns, reason)
-    if output == "json":
-        _print_json(erased, values if dry_run else (), elsewhere)
-    elif erased:
-        _print_table(erased, {(one.event_id, one.place): one.text for one in values} if dry_run else {})
+            do = partial(_erase_archived, session) if is_archived else erasure.erase
+            erased = do(conn, events, columns, reason)
+    _print(erased, values if dry_run else (), elsewhere, output)
     _say_result(session, erased, dry_run=dry_run)
     _say_copies(session, values, elsewhere)
+
+
+def _plan(
+    conn: Connection, events: Sequence[int], columns: Sequence[str]
+) -> tuple[tuple[Erasure, ...], tuple[ErasedValue, ...]]:
+    planned = erasure.plan(conn, events, columns)
+    return planned, erasure.read_values(conn, planned) if planned else ()
+
+
+def _plan_archived(
+    conn: Connection, events: Sequence[int], columns: Sequence[str]
+) -> tuple[tuple[Erasure, ...], tuple[ErasedValue, ...]]:
+    with extra.required():
+        from auditctl.archive import erasure as archived  # pyarrow is slow to load, and may be missing
+
+    return archived.plan(conn, events, columns)
+
+
+def _erase_archived(
+    session: Session, conn: Connection, events: Sequence[int], columns: Sequence[str], reason: str
+) -> tuple[Erasure, ...]:
+    from auditctl.archive import erasure as archived
+
+    with (
+        session.connect(ADMIN) as holder,
+        exclusive.alone(holder),
+        progress.bar(session, "writing archived events anew") as show,
+    ):
+        return archived.erase(conn, events, columns, reason, lambda _month, done, total: show(done, total))
 
 
 def _question(planned: Sequence[Erasure]) -> str:
     count = sum(len(one.places) for one in planned)
     return f"Erase {plural(count, 'value')} of {plural(len(planned), 'event')} for ever?"
+
+
+def _print(
+    erased: Sequence[Erasure], values: Sequence[ErasedValue], elsewhere: Sequence[Elsewhere], output: str
+) -> None:
+    if output == "json":
+        _print_json(erased, values, elsewhere)
+    elif erased:
+        _print_table(erased, {(one.event_id, one.place): one.text for one in values})
 
 
 def _print_json(erased: Sequence[Erasure], values: Sequence[ErasedValue], elsewhere: Sequence[Elsewhere]) -> None:
@@ -143,12 +186,16 @@ def _say_result(session: Session, erased: Sequence[Erasure], *, dry_run: bool) -
         session.say(f"Would erase {done}.")
         return
     session.say(f"Erased {done}.")
+    for folder in sorted({one.partition for one in erased if one.is_archived}):
+        session.say(f"Written anew without them: {folder}. Copies, and versions that an object store keeps, have them.")
+    if all(one.is_archived for one in erased):
+        return
     session.say(f"hint: The files keep them until a superuser runs: {_cleanup(erased)}")
 
 
 def _cleanup(erased: Sequence[Erasure]) -> str:
     """The statements after which no file of the database has the values."""
-    tables = sorted({one.partition for one in erased})
+    tables = sorted({one.partition for one in erased if not one.is_archived})
     if any("event.target_id" in one.places for one in erased):
         tables.append("auditctl.key_change")
     if any(one.block for one in erased):

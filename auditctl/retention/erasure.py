@@ -19,6 +19,13 @@ from auditctl.database import Connection
 from auditctl.errors import DatabaseError, UsageError
 from auditctl.text import iso_utc
 
+_ABSENT = """
+    select distinct n from unnest(%s::bigint[]) as n
+     where exists (select from auditctl.archived_month as a where a.dropped_at is not null and a.ended_at is null)
+       and not exists (select from auditctl.event as e where e.event_id = n)
+     order by n
+"""
+
 _MISTAKES = (errors.NoDataFound.sqlstate, errors.InvalidParameterValue.sqlstate)
 
 
@@ -31,7 +38,8 @@ class Erasure:
         created_on: When it was captured.
         target: Its target.
         target_id: Its key, before the erasure; None without one.
-        partition: The partition that has it, such as auditctl.event_2026_11.
+        partition: The partition that has it, such as auditctl.event_2026_11; of an archived event, the folder of its
+            month.
         places: What is erased, ordered: `values.NAME` for a column of the audited table, `event.NAME` for one of the
             event.
         recorded: The event that announces it; None in a dry run.
@@ -46,6 +54,11 @@ class Erasure:
     places: tuple[str, ...]
     recorded: int | None
     block: int | None
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the event is in files of an archive alone."""
+        return not self.partition.startswith("auditctl.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +121,21 @@ def erase(conn: Connection, events: Sequence[int], columns: Sequence[str], reaso
     return _erase(conn, events, columns, reason)
 
 
+def find_absent(conn: Connection, numbers: Sequence[int]) -> tuple[int, ...]:
+    """Return which of some numbers no event of the table has, if there are months in files alone; else none.
+
+    Raises:
+        DatabaseError: The login may not read the log.
+    """
+    return tuple(number for (number,) in conn.execute(_ABSENT, [list(numbers)]).fetchall())
+
+
 def _erase(conn: Connection, events: Sequence[int], columns: Sequence[str], reason: str | None) -> tuple[Erasure, ...]:
     query = (
         "select event_id, created_on, target, target_id, partition, places, recorded, block "
         "from auditctl.erase_events(%s::bigint[], %s::text[], %s, %s)"
     )
-    with _mistakes_explained(), database.transaction(conn):
+    with mistakes_explained(), database.transaction(conn):
         conn.execute("set transaction isolation level read committed")
         rows = conn.execute(query, [list(events), list(columns), reason, reason is None]).fetchall()
     return tuple(
@@ -174,8 +196,8 @@ def _query(conn: Connection, name: str, erasures: Sequence[Erasure]) -> list[tup
 
 
 @contextmanager
-def _mistakes_explained() -> Iterator[None]:
-    """Raise UsageError for what the caller named wrongly."""
+def mistakes_explained() -> Iterator[None]:
+    """In the block, raise UsageError for what the caller named wrongly."""
     try:
         with database.errors_translated():
             yield

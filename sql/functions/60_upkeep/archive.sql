@@ -29,6 +29,33 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.log_month is 'The partition of a month such as 2026-11; null if the log has none';
 
+create or replace function auditctl_internal.event_term() returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    -- Column by column, as a whole event could be too large for a text. No text of jsonb is a dash.
+    select 'hashtextextended(coalesce(e.context::text, ''-'') collate "C", '
+        'hashtextextended(coalesce(e.new_values::text, ''-'') collate "C", hashtextextended(coalesce(e.old_values::text, ''-'') collate "C", '
+        'hashtextextended(row(e.event_id, e.occurred_at, e.xact_id, e.actor_kind, e.action, e.actor, e.ip, e.db_user, e.target, e.target_id)::text '
+        'collate "C", 0))))'
+$auditctl$;
+comment on function auditctl_internal.event_term is 'The expression of what an event e adds to a fingerprint, which depends on the settings of auditctl_internal.fingerprint';
+
+create or replace function auditctl_internal.fingerprint_of(p_events auditctl.event []) returns numeric
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set "TimeZone" = 'UTC'
+set "DateStyle" = 'ISO, YMD'
+as $auditctl$
+declare
+    v_fingerprint numeric;
+begin
+    execute format('select coalesce(sum(%s), 0) from unnest($1) as e', auditctl_internal.event_term()) into v_fingerprint using p_events;
+    return v_fingerprint;
+end
+$auditctl$;
+comment on function auditctl_internal.fingerprint_of is 'What events add to the fingerprint of their month';
+
 create or replace function auditctl_internal.fingerprint(
     p_relation regclass, p_condition text default 'true', out rows bigint, out fingerprint numeric
 )
@@ -40,13 +67,8 @@ set "DateStyle" = 'ISO, YMD'
 set jit = off
 as $auditctl$
 begin
-    -- Column by column, as a whole event could be too large for a text. No text of jsonb is a dash.
-    execute format(
-        'select count(*), coalesce(sum(hashtextextended(coalesce(e.context::text, ''-'') collate "C", '
-        'hashtextextended(coalesce(e.new_values::text, ''-'') collate "C", hashtextextended(coalesce(e.old_values::text, ''-'') collate "C", '
-        'hashtextextended(row(e.event_id, e.occurred_at, e.xact_id, e.actor_kind, e.action, e.actor, e.ip, e.db_user, e.target, e.target_id)::text '
-        'collate "C", 0))))), 0) from only %s as e where %s', p_relation, p_condition
-    ) into rows, fingerprint;
+    execute format('select count(*), coalesce(sum(%s), 0) from only %s as e where %s', auditctl_internal.event_term(), p_relation, p_condition)
+    into rows, fingerprint;
 end
 $auditctl$;
 comment on function auditctl_internal.fingerprint is 'The number of those events e of a partition that satisfy a condition, and a sum over their columns as text, whatever their order';

@@ -142,7 +142,7 @@ begin
         raise exception 'there is no event %', coalesce(array_to_string(v_numbers, ', '), 'null')
             using errcode = 'no_data_found', hint = case
                 when exists (select from auditctl.archived_month as a where a.dropped_at is not null and a.ended_at is null)
-                    then 'It may be in the archive, where nothing is erased: bring its month back first, with the command restore-archive.'
+                    then 'The archive does not have it either, or was not asked. Look with: auditctl log --everywhere'
                 else 'Look with: auditctl log'
             end;
     end if;

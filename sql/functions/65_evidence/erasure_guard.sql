@@ -79,6 +79,34 @@ end
 $auditctl$;
 comment on function auditctl_internal.require_erasable is 'Raises if a hold keeps an event, with the number of the hold, or if it is a record of auditctl itself';
 
+create or replace function auditctl_internal.require_erasure_reason(p_reason text) returns void
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+begin
+    if not coalesce(auditctl_internal.has_visible(p_reason), false) or octet_length(p_reason) > 8192 then
+        raise exception 'an erasure needs a reason of at most 8 kB'
+            using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the request; it stays in the log.';
+    end if;
+end
+$auditctl$;
+comment on function auditctl_internal.require_erasure_reason is 'Raises for a reason that says nothing, or is too long';
+
+create or replace function auditctl_internal.record_erasure(p_erasure auditctl.erasure, p_event auditctl.event) returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select auditctl_internal.insert_event(
+        'auditctl.erasure', p_event.event_id::text, 'EVENT', null, jsonb_build_object(
+            'event_id', p_event.event_id, 'occurred_at', p_event.occurred_at, 'target', p_event.target, 'places', p_erasure.places
+        ) || case
+            when p_erasure.block is null then '{}'
+            else jsonb_build_object('block', p_erasure.block, 'digest', auditctl_internal.erasure_digest(p_erasure))
+        end, format('values of event %s erased', p_event.event_id), p_erasure.reason
+    )
+$auditctl$;
+comment on function auditctl_internal.record_erasure is 'Inserts the event that announces an erasure; returns its number';
+
 create or replace function auditctl_internal.announce_erasure(p_erasure auditctl.erasure) returns auditctl.erasure
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -87,10 +115,7 @@ declare
     v_erasure auditctl.erasure := p_erasure;
     v_event auditctl.event;
 begin
-    if not coalesce(auditctl_internal.has_visible(p_erasure.reason), false) or octet_length(p_erasure.reason) > 8192 then
-        raise exception 'an erasure needs a reason of at most 8 kB'
-            using errcode = 'invalid_parameter_value', hint = 'State its purpose, such as the number of the request; it stays in the log.';
-    end if;
+    perform auditctl_internal.require_erasure_reason(p_erasure.reason);
     select e.* into strict v_event from auditctl.event as e where e.occurred_at = p_erasure.occurred_at and e.event_id = p_erasure.event_id;
     perform auditctl_internal.require_erasable(v_event);
     v_erasure.places := auditctl_internal.find_places(v_event, p_erasure.places, '{}');
@@ -98,19 +123,31 @@ begin
     v_erasure.erased_at := clock_timestamp();
     v_erasure.xact_id := pg_current_xact_id();
     v_erasure := auditctl_internal.erase_leaf(v_erasure, v_event);
-    v_erasure.erased_in := auditctl_internal.insert_event(
-        'auditctl.erasure', v_event.event_id::text, 'EVENT', null, jsonb_build_object(
-            'event_id', v_event.event_id, 'occurred_at', v_event.occurred_at, 'target', v_event.target, 'places', v_erasure.places
-        ) || case
-            when v_erasure.block is null then '{}'
-            else jsonb_build_object('block', v_erasure.block, 'digest', auditctl_internal.erasure_digest(v_erasure))
-        end, format('values of event %s erased', v_event.event_id), p_erasure.reason
-    );
+    v_erasure.erased_in := auditctl_internal.record_erasure(v_erasure, v_event);
     return v_erasure;
 end
 $auditctl$;
 comment on function auditctl_internal.announce_erasure is
     'The row of auditctl.erasure for one that names event, places and reason: with login, time and transaction, and the event that announces it; raises if a hold keeps the event';
+
+create or replace function auditctl_internal.is_announced_of_archived(p_erasure auditctl.erasure) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+    select
+        p_erasure.xact_id = pg_current_xact_id_if_assigned()
+        and not exists (select from auditctl.event as e where e.occurred_at = p_erasure.occurred_at and e.event_id = p_erasure.event_id)
+        and auditctl_internal.has_event(p_erasure.event_id, p_erasure.occurred_at)
+        and exists (
+            select
+            from auditctl.event as e
+            where e.occurred_at >= now() and e.event_id = p_erasure.erased_in and e.xact_id = p_erasure.xact_id and e.target = 'auditctl.erasure'
+                and e.new_values @> jsonb_build_object('event_id', p_erasure.event_id, 'occurred_at', p_erasure.occurred_at, 'places', p_erasure.places)
+                and e.new_values ->> 'digest' is not distinct from case when p_erasure.block is not null then auditctl_internal.erasure_digest(p_erasure) end
+        )
+$auditctl$;
+comment on function auditctl_internal.is_announced_of_archived is
+    'Whether an erasure is of an event that is in an archive alone, and an event of this transaction announces it';
 
 create or replace function auditctl_internal.guard_erasure() returns trigger
 language plpgsql
@@ -123,6 +160,9 @@ begin
     end if;
     if tg_op = 'INSERT' then
         perform auditctl_internal.lock_erasure();
+        if auditctl_internal.is_announced_of_archived(new) then
+            return new;
+        end if;
         return auditctl_internal.announce_erasure(new);
     end if;
     -- A later erasure of the event has the salts that are still to be had.

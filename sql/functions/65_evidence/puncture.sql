@@ -59,7 +59,9 @@ begin
     set
         secret = null,
         salts = auditctl_internal.punctured_salts(b, auditctl_internal.gone_leaves(b), auditctl_internal.erased_leaves(b))
-    where b.number in (select e.block from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned());
+    where b.number in (select e.block from auditctl.erasure as e where e.xact_id = pg_current_xact_id_if_assigned())
+        -- One whose events are all archived or deleted has no salts any more.
+        and num_nonnulls(b.secret, b.salts) > 0;
     return null;
 end
 $auditctl$;

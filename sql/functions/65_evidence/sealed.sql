@@ -173,6 +173,49 @@ as $auditctl$
 $auditctl$;
 comment on function auditctl_internal.event_salts is 'The salts of the erasable columns of an event that was never erased, at a place of its block';
 
+create or replace function auditctl_internal.erase_units(
+    p_erasure auditctl.erasure, p_event auditctl.event, p_former auditctl.erasure, p_salts bytea, p_leaf bytea
+) returns auditctl.erasure
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $auditctl$
+declare
+    v_erasure auditctl.erasure := p_erasure;
+    v_salts bytea := p_salts;
+    v_commitments bytea[] := auditctl_internal.commitments(p_event, p_salts);
+    v_remaining constant bytea[] := auditctl_internal.unit_values(auditctl_internal.erased_event(p_event, p_erasure.places));
+    v_unit text;
+    v_number integer := 0;
+begin
+    foreach v_unit in array coalesce(p_former.units, '{}') loop
+        v_commitments[array_position(auditctl_internal.erasable_columns(), v_unit)]
+            := substr(p_former.commitments, 32 * array_position(p_former.units, v_unit) - 31, 32);
+    end loop;
+    if auditctl_internal.committed_leaf(p_event, v_commitments) is distinct from p_leaf then
+        raise exception 'event % is not as it was sealed in block %', p_event.event_id, v_erasure.block
+            using errcode = 'data_corrupted', hint = 'Nothing was erased. Find out what was altered with: auditctl verify';
+    end if;
+    v_erasure.units := '{}';
+    v_erasure.commitments := '';
+    v_erasure.remaining := '';
+    foreach v_unit in array auditctl_internal.erasable_columns() loop
+        v_number := v_number + 1;
+        continue when v_unit <> all (coalesce(p_former.units, '{}'))
+            and v_remaining[v_number] is not distinct from (auditctl_internal.unit_values(p_event))[v_number];
+        -- 122 of its 128 bits are random.
+        v_salts := overlay(v_salts placing uuid_send(gen_random_uuid()) from 16 * v_number - 15);
+        v_erasure.units := v_erasure.units || v_unit;
+        v_erasure.commitments := v_erasure.commitments || v_commitments[v_number];
+        v_erasure.remaining := v_erasure.remaining
+            || coalesce(sha256(substr(v_salts, 16 * v_number - 15, 16) || v_remaining[v_number]), decode(repeat('00', 32), 'hex'));
+    end loop;
+    v_erasure.salts := v_salts;
+    return v_erasure;
+end
+$auditctl$;
+comment on function auditctl_internal.erase_units is
+    'An erasure with what proves the rest of a sealed event: the columns it touches, new salts for them, their sealed commitments, and commitments to what remains. Takes the former erasure of the event, its salts and its leaf; raises if the event is not as it was sealed';
+
 create or replace function auditctl_internal.erase_leaf(p_erasure auditctl.erasure, p_event auditctl.event) returns auditctl.erasure
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -181,11 +224,6 @@ declare
     v_erasure auditctl.erasure := p_erasure;
     v_former auditctl.erasure;
     v_block auditctl.block;
-    v_salts bytea;
-    v_commitments bytea[];
-    v_remaining constant bytea[] := auditctl_internal.unit_values(auditctl_internal.erased_event(p_event, p_erasure.places));
-    v_unit text;
-    v_number integer := 0;
 begin
     -- A place that was looked up before is proved by the leaf.
     if num_nulls(v_erasure.block, v_erasure.place) > 0 then
@@ -201,36 +239,14 @@ begin
     where e.occurred_at = p_event.occurred_at and e.event_id = p_event.event_id and e.salts is not null
     order by e.erased_in desc
     limit 1;
-    v_salts := coalesce(v_former.salts, auditctl_internal.event_salts(p_event, v_block, v_erasure.place));
-    v_commitments := auditctl_internal.commitments(p_event, v_salts);
-    foreach v_unit in array coalesce(v_former.units, '{}') loop
-        v_commitments[array_position(auditctl_internal.erasable_columns(), v_unit)]
-            := substr(v_former.commitments, 32 * array_position(v_former.units, v_unit) - 31, 32);
-    end loop;
-    if auditctl_internal.committed_leaf(p_event, v_commitments) is distinct from auditctl_internal.leaf_hash(v_block, v_erasure.place) then
-        raise exception 'event % is not as it was sealed in block %', p_event.event_id, v_block.number
-            using errcode = 'data_corrupted', hint = 'Nothing was erased. Find out what was altered with: auditctl verify';
-    end if;
-    v_erasure.units := '{}';
-    v_erasure.commitments := '';
-    v_erasure.remaining := '';
-    foreach v_unit in array auditctl_internal.erasable_columns() loop
-        v_number := v_number + 1;
-        continue when v_unit <> all (coalesce(v_former.units, '{}'))
-            and v_remaining[v_number] is not distinct from (auditctl_internal.unit_values(p_event))[v_number];
-        -- 122 of its 128 bits are random.
-        v_salts := overlay(v_salts placing uuid_send(gen_random_uuid()) from 16 * v_number - 15);
-        v_erasure.units := v_erasure.units || v_unit;
-        v_erasure.commitments := v_erasure.commitments || v_commitments[v_number];
-        v_erasure.remaining := v_erasure.remaining
-            || coalesce(sha256(substr(v_salts, 16 * v_number - 15, 16) || v_remaining[v_number]), decode(repeat('00', 32), 'hex'));
-    end loop;
-    v_erasure.salts := v_salts;
-    return v_erasure;
+    return auditctl_internal.erase_units(
+        v_erasure, p_event, v_former, coalesce(v_former.salts, auditctl_internal.event_salts(p_event, v_block, v_erasure.place)),
+        auditctl_internal.leaf_hash(v_block, v_erasure.place)
+    );
 end
 $auditctl$;
 comment on function auditctl_internal.erase_leaf is
-    'An erasure with what proves the rest of a sealed event: the columns it touches, new salts for them, their sealed commitments, and commitments to what remains. Raises if the event is not as it was sealed';
+    'Completes the erasure of an event of the table by what proves the rest of it, if a block has sealed it. Raises if the event is not as it was sealed';
 
 create or replace function auditctl_internal.erasure_digest(p_erasure auditctl.erasure) returns text
 language sql immutable
