@@ -123,3 +123,22 @@ def test_expired_months_are_deleted_from_s3(
     assert done.out.count("their time is over") == 2
     assert f"these files stay, as they are not what auditctl wrote: s3://{other}" in done.err
     assert s3.find(f"{bucket}/logs") == [other]
+
+
+def test_values_are_erased_from_an_object_which_another_one_replaces(
+    db: str, conn: psycopg.Connection, s3: Any, bucket: str, auditctl: RunAuditctl, tmp_path: Path
+) -> None:
+    keys, place = sealing.make_keys(tmp_path), f"s3://{bucket}/logs"
+    fill(conn, "2020-01")
+    sealing.seal(db, keys)
+    auditctl("archive", "--to", place, check=0)
+    auditctl("maintain", check=0)
+    before = cold(s3, bucket)
+    number = before[6][0]
+    auditctl("erase", "--event", str(number), "--reason", "request 7", "--yes", check=0)
+    after = cold(s3, bucket)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [row[0] != number for row in before]
+    left = sorted(key.rsplit("/", 1)[1] for key in s3.find(f"{bucket}/logs"))
+    assert left == ["_evidence-0002.parquet", MANIFEST, "part-0002.parquet"]
+    sealing.seal(db, keys)
+    auditctl("verify", "--everywhere", "--public-key", tmp_path / "seal.key.pub", check=0)
