@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Composable
 from psycopg.types.json import Jsonb
 
 from auditctl import database, place
-from auditctl.archive import archived_events, dropped_months, events, origin
+from auditctl.archive import archived_events, dropped_months, erased_columns, events, origin
 from auditctl.archive.archived_events import FoundMonth
 from auditctl.archive.manifest import Manifest
 from auditctl.archive.month_files import MonthFiles
@@ -87,11 +87,12 @@ def plan(
         OutputError: A file cannot be read.
     """
     months = archived_events.find(conn, erasure.find_absent(conn, numbers))
-    planned = list(_in_table(months, numbers, lambda rest: erasure.plan(conn, rest, columns)))
+    rest, chosen, by_month = _divided(conn, months, numbers, columns)
+    planned = list(erasure.plan(conn, rest, chosen)) if chosen is not None else []
     values = list(erasure.read_values(conn, planned)) if planned else []
-    for month in months:
+    for month, own in by_month:
         with erasure.mistakes_explained(), database.transaction(conn), database.acting_as(conn, ROLE_OWNER):
-            for step in _steps(conn, month, columns, "", {}, is_dry=True):
+            for step in _steps(conn, month, own, "", {}, is_dry=True):
                 planned.append(step.erasure)
                 values += [_value(step, name) for name in step.erasure.places]
     return tuple(sorted(planned, key=_by_number)), tuple(sorted(values, key=_by_number))
@@ -121,12 +122,13 @@ def erase(
         with erasure.mistakes_explained(), database.transaction(conn):
             conn.execute("set transaction isolation level read committed")
             conn.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
-            done = list(_in_table(months, numbers, lambda rest: erasure.erase(conn, rest, columns, reason)))
+            rest, chosen, by_month = _divided(conn, months, numbers, columns)
+            done = list(erasure.erase(conn, rest, chosen, reason)) if chosen is not None else []
             with database.acting_as(conn, ROLE_OWNER):
                 conn.execute("select auditctl_internal.lock_erasure()")
-                for month, folder in zip(months, folders, strict=True):
-                    steps = _steps(conn, month, columns, reason, _proofs(conn, month), is_dry=False)
-                    if steps:
+                for month, own in by_month:
+                    folder = folders[months.index(month)]
+                    if steps := _steps(conn, month, own, reason, _proofs(conn, month), is_dry=False):
                         folder.manifest()
                         written.append((folder, _rewritten(conn, month, folder, steps, report)))
                         done += [step.erasure for step in steps]
@@ -176,12 +178,18 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _in_table(
-    months: Sequence[FoundMonth], numbers: Sequence[int], do: Callable[[list[int]], tuple[Erasure, ...]]
-) -> tuple[Erasure, ...]:
+def _divided(
+    conn: Connection, months: Sequence[FoundMonth], numbers: Sequence[int], columns: Sequence[str]
+) -> tuple[list[int], Sequence[str] | None, list[tuple[FoundMonth, Sequence[str]]]]:
+    """Return the numbers of events in the table, the columns to erase there, None for nothing, and those by month."""
     archived = {number for month in months for number in month.events}
     rest = [number for number in numbers if number not in archived]
-    return do(rest) if rest else ()
+    # A number that nothing has is refused in the table.
+    groups = [erased_columns.of_table(conn, rest)] if rest else []
+    groups += [erased_columns.of_archived(month.events.values()) for month in months]
+    chosen = erased_columns.divide(columns, groups)
+    by_month = zip(months, chosen[len(chosen) - len(months) :], strict=True)
+    return rest, chosen[0] if rest else None, [(month, own) for month, own in by_month if own is not None]
 
 
 def _undo(months: Sequence[FoundMonth], folders: Sequence[MonthFiles]) -> None:
