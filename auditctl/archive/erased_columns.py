@@ -28,7 +28,12 @@ def of_table(conn: Connection, numbers: Sequence[int]) -> Names:
 def of_archived(events: Iterable[Fields]) -> Names:
     """Return what archived events have values of."""
     places = [canonical.COLUMNS.index(name) for name in _IMAGES]
-    return _names(json.loads(fields[place] or b"null") for fields in events for place in places)
+    return _names(parsed(fields[place]) for fields in events for place in places)
+
+
+def parsed(document: str | bytes | None) -> object:
+    """Return an image, with its numbers as the text that they are: Python reads no integer of any length."""
+    return json.loads(document or "null", parse_int=str, parse_float=str)
 
 
 def divide(columns: Sequence[str], groups: Sequence[Names]) -> list[Sequence[str] | None]:

@@ -17,9 +17,9 @@ from psycopg.sql import SQL, Composable
 from psycopg.types.json import Jsonb
 
 from auditctl import database, place
-from auditctl.archive import archived_events, dropped_months, erased_columns, events, origin
+from auditctl.archive import archive, archived_events, dropped_months, erased_columns, events, origin
 from auditctl.archive.archived_events import FoundMonth
-from auditctl.archive.manifest import Manifest
+from auditctl.archive.manifest import ArchiveError, Manifest
 from auditctl.archive.month_files import MonthFiles
 from auditctl.archive.month_rewriter import ErasedEvent, MonthRewriter, own_salt
 from auditctl.database import Connection
@@ -100,11 +100,12 @@ def plan(
 
 def erase(
     conn: Connection, numbers: Sequence[int], columns: Sequence[str], reason: str,
-    report: Report = lambda _month, _done, _total: None,
+    report: Report = lambda _month, _done, _total: None, require_alone: Callable[[], object] = lambda: None,
 ) -> tuple[Erasure, ...]:  # fmt: skip
     """Erase what `plan` returns, all or nothing, and write the files of archived events anew without it.
 
-    Another connection makes sure that nobody else changes the archive: `exclusive.alone`.
+    Another connection makes sure that nobody else changes the archive: `exclusive.alone`. `require_alone` raises if
+    that one was lost.
 
     Raises:
         UsageError, DatabaseError, ArchiveError, OutputError: As `plan`. Nothing was erased, unless the message says
@@ -132,6 +133,8 @@ def erase(
                         folder.manifest()
                         written.append((folder, _rewritten(conn, month, folder, steps, report)))
                         done += [step.erasure for step in steps]
+            require_alone()
+            _require_written(written)
             is_ready = True
     except BaseException:
         # Whether a transaction that breaks while it ends was committed, only the log knows: the next run asks it.
@@ -150,11 +153,22 @@ def _settle(written: Sequence[tuple[MonthFiles, Manifest]]) -> None:
             folder.settle(manifest.digest)
         except OutputError as error:
             failed.append(error)
-    if failed:
+    if not failed:
+        _require_written(written)
+    else:
         raise OutputError(
             f"the erasure is recorded, but the old files are still there: {failed[0]}",
             hint="Once files can be written and removed there, finish it with: auditctl maintain",
         )
+
+
+def _require_written(written: Sequence[tuple[MonthFiles, Manifest]]) -> None:
+    for folder, manifest in written:
+        if archive.month(folder.files, folder.key, manifest.digest).manifest.digest != manifest.digest:
+            raise ArchiveError(
+                f"what was written into {folder.files.shown(folder.key.folder)} was removed meanwhile",
+                hint="If the log has no such erasure, run it again. Look with: auditctl log --target auditctl.erasure",
+            )
 
 
 def _by_number(one: Erasure | ErasedValue) -> int:
@@ -168,7 +182,7 @@ def _value(step: _Step, name: str) -> ErasedValue:
     if kind == "event":
         found = [texts[column] or ""]
     else:
-        images = (json.loads(texts[image] or "null") for image in ("old_values", "new_values"))
+        images = (erased_columns.parsed(texts[image]) for image in ("old_values", "new_values"))
         found = [_text(image[column]) for image in images if isinstance(image, dict) and column in image]
     is_key = kind == "values" and texts["target_id"] in found
     return ErasedValue(step.erasure.event_id, name, " → ".join(text[:_SHOWN] for text in found), is_key)

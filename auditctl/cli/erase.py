@@ -102,7 +102,7 @@ def erase(
             erased = do(conn, events, columns, reason)
     _print(erased, values if dry_run else (), elsewhere, output)
     _say_result(session, erased, dry_run=dry_run)
-    _say_copies(session, values, elsewhere)
+    _say_copies(session, values, elsewhere, is_archived=bool(planned) and is_archived)
 
 
 def _plan(
@@ -131,7 +131,14 @@ def _erase_archived(
         exclusive.alone(holder),
         progress.bar(session, "writing archived events anew") as show,
     ):
-        return archived.erase(conn, events, columns, reason, lambda _month, done, total: show(done, total))
+        return archived.erase(
+            conn,
+            events,
+            columns,
+            reason,
+            lambda _month, done, total: show(done, total),
+            lambda: holder.execute("select 1"),
+        )
 
 
 def _question(planned: Sequence[Erasure]) -> str:
@@ -203,9 +210,13 @@ def _cleanup(erased: Sequence[Erasure]) -> str:
     return f"vacuum (full, analyze) {', '.join(tables)}; analyze auditctl.event; vacuum (full) pg_statistic"
 
 
-def _say_copies(session: Session, values: Sequence[ErasedValue], elsewhere: Sequence[Elsewhere]) -> None:
+def _say_copies(
+    session: Session, values: Sequence[ErasedValue], elsewhere: Sequence[Elsewhere], *, is_archived: bool
+) -> None:
     if keys := [one.event_id for one in values if one.is_key]:
         session.say(f"warning: the key has the same value, and stays without --column target_id: {_numbers(keys)}")
+    if is_archived:
+        session.say("warning: other archived events may have the values, too. Look with: auditctl log --everywhere")
     for one in elsewhere:
         name = one.place.split(".", 1)[1]
         session.say(f"warning: {name} of {one.target} {one.target_id} stays in other events: {_numbers(one.events)}")

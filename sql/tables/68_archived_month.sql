@@ -32,7 +32,7 @@ comment on column auditctl.archived_month.month is 'The month in UTC, such as 20
 comment on column auditctl.archived_month.location is 'The archive, as auditctl archive was given it';
 comment on column auditctl.archived_month.database is 'The name of the database at that time, which is part of the path of the files';
 comment on column auditctl.archived_month.rows is 'How many events it has';
-comment on column auditctl.archived_month.fingerprint is 'A sum over its events, by which upkeep finds out whether the table still has what the files have';
+comment on column auditctl.archived_month.fingerprint is 'A sum over its events, by which upkeep finds out whether the table still has what the files have; 0 once it has ended';
 comment on column auditctl.archived_month.hot_rows is 'How many of them stay hot: those of auditctl itself that upkeep leaves in the database';
 comment on column auditctl.archived_month.hot_fingerprint is 'Such a sum over these alone';
 comment on column auditctl.archived_month.content is 'The SHA-256 of its events in the order of the files, in hex';

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from auditctl.archive.archive import Month
+    from auditctl.archive.manifest import Manifest
     from tests.fixtures.command import RunAuditctl
 
 
@@ -169,6 +170,35 @@ def test_an_erasure_that_is_killed_is_finished_or_undone_by_the_next_run(
     assert values(cold) == {**before, number: '{"$erased": true}'}
     assert [name.rsplit("/", 1)[1][:4] for name in names(cold)] == ["_man", "part"]
     auditctl("verify", "--archive", cold, check=0)
+
+
+def test_new_files_that_another_run_removes_end_the_erasure_before_it_is_recorded(
+    conn: psycopg.Connection, cold: Path, auditctl: RunAuditctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = values(cold)
+    write = month_rewriter.MonthRewriter.write
+
+    def undone(self: month_rewriter.MonthRewriter) -> Manifest:
+        manifest = write(self)
+        self.folder.settle(self.month.record.manifest)
+        return manifest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(month_rewriter.MonthRewriter, "write", undone)
+        failed = auditctl("erase", "--event", str(min(before)), *ERASE, check=3)
+    assert "was removed meanwhile" in failed.err
+    assert values(cold) == before
+    assert conn.execute("select count(*) from auditctl.erasure").fetchone() == (0,)
+    auditctl("erase", "--event", str(min(before)), *ERASE, check=0)
+
+
+def test_nothing_in_the_log_tells_a_guess_of_an_erased_value_by_its_part_of_a_sum(
+    conn: psycopg.Connection, cold: Path, auditctl: RunAuditctl
+) -> None:
+    done = auditctl("erase", "--event", str(min(values(cold))), *ERASE, check=0)
+    assert "other archived events may have the values, too" in done.err
+    query = "select ended_at is null, fingerprint = 0 from auditctl.archived_month order by archive_id"
+    assert conn.execute(query).fetchall() == [(False, True), (True, False)]
 
 
 def test_a_reader_whose_snapshot_is_older_than_an_erasure_reads_the_new_files(
