@@ -71,8 +71,7 @@ def is_unfinished(conn: Connection, month: DroppedMonth) -> bool:
     Raises:
         UsageError, OutputError: As `month_place.find`.
     """
-    names = place(conn, month).names(month.key.folder)
-    return layout.MANIFEST in names and (layout.NEXT in names or layout.ATTEMPT in names)
+    return layout.is_unfinished(place(conn, month).names(month.key.folder))
 
 
 def settle(conn: Connection, months: Iterable[DroppedMonth]) -> list[str]:

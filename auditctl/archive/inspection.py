@@ -75,12 +75,8 @@ def _manifest(archive: Files, key: MonthKey, digest: str) -> Manifest:
     if archive.size(path) is None:
         raise AuditctlError(f"{archive.shown(path)} is missing, as seen from this machine")
     manifest = manifests.parse(archive.read(path), key)
-    names = archive.names(key.folder)
-    if layout.NEXT in names or layout.ATTEMPT in names:
-        raise AuditctlError(
-            f"{archive.shown(key.folder)} is being written anew, or that was stopped: erased values may still be there."
-            " To finish it: auditctl archive"
-        )
+    if layout.is_unfinished(archive.names(key.folder)):
+        raise AuditctlError(f"{archive.shown(key.folder)} {layout.UNFINISHED}")
     if manifest.digest != digest:
         raise AuditctlError(f"{archive.shown(path)} is not the manifest that the log recorded")
     return manifest

@@ -7,7 +7,7 @@ start with an underscore are no data to an engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -104,3 +104,14 @@ def is_evidence(name: str) -> bool:
 def is_month(text: str) -> bool:
     """Return whether a text is a month, such as 2026-05."""
     return _MONTH.fullmatch(text) is not None
+
+
+def is_unfinished(names: Collection[str]) -> bool:
+    """Return whether the files of a complete month are being written anew, or that was stopped."""
+    return MANIFEST in names and (NEXT in names or ATTEMPT in names)
+
+
+UNFINISHED = (
+    "is being written anew, or that was stopped: erased values may still be there. To finish it: auditctl archive"
+)
+"""What is said of the folder of such a month."""

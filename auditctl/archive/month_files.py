@@ -113,7 +113,7 @@ class MonthFiles:
             OutputError: A file cannot be read, written or removed.
         """
         names = self.files.names(self.key.folder)
-        if layout.MANIFEST not in names or (layout.NEXT not in names and layout.ATTEMPT not in names):
+        if not layout.is_unfinished(names):
             return False
         if layout.ATTEMPT in names:
             self._require_own(self._attempt(), layout.ATTEMPT)

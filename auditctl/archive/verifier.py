@@ -90,11 +90,8 @@ def _read_manifest(files: Files, key: MonthKey, verified: Verified) -> None:
         return
     try:
         verified.manifests[key] = manifest.parse(files.read(key.path(layout.MANIFEST)), key)
-        if layout.NEXT in names or layout.ATTEMPT in names:
-            verified.report.note(
-                f"{key.folder} is being written anew, or that was stopped: erased values may still be there. To finish"
-                " it: auditctl archive"
-            )
+        if layout.is_unfinished(names):
+            verified.report.note(f"{key.folder} {layout.UNFINISHED}")
     except ArchiveError as error:
         verified.report.add(Finding("manifest", str(error), file=key.path(layout.MANIFEST)))
 

@@ -195,18 +195,19 @@ def _say_result(session: Session, erased: Sequence[Erasure], *, dry_run: bool) -
     session.say(f"Erased {done}.")
     for folder in sorted({one.partition for one in erased if one.is_archived}):
         session.say(f"Written anew without them: {folder}. Copies, and versions that an object store keeps, have them.")
-    if all(one.is_archived for one in erased):
-        return
-    session.say(f"hint: The files keep them until a superuser runs: {_cleanup(erased)}")
+    if statements := _cleanup(erased):
+        session.say(f"hint: The files keep them until a superuser runs: {statements}")
 
 
 def _cleanup(erased: Sequence[Erasure]) -> str:
-    """The statements after which no file of the database has the values."""
+    """The statements after which no file of the database has the values, their salts or keys; empty if none had."""
     tables = sorted({one.partition for one in erased if not one.is_archived})
     if any("event.target_id" in one.places for one in erased):
         tables.append("auditctl.key_change")
     if any(one.block for one in erased):
-        tables.append("auditctl.block")
+        tables += ["auditctl.block", "auditctl.erasure"]
+    if not tables:
+        return ""
     return f"vacuum (full, analyze) {', '.join(tables)}; analyze auditctl.event; vacuum (full) pg_statistic"
 
 
