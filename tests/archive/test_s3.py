@@ -14,6 +14,7 @@ from auditctl.archive import files, parts
 from auditctl.archive.layout import MonthKey
 from auditctl.errors import AuditctlError, OutputError
 from tests.fixtures.object_store import ENVIRONMENT
+from tests.fixtures.web import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,11 +134,11 @@ def test_a_bucket_that_does_not_exist_is_no_empty_archive(s3: Any) -> None:
 
 def test_an_unknown_access_key_is_an_error_of_every_action(s3: Any, s3_server: str, bucket: str) -> None:
     archive = files.at(f"s3://{bucket}/logs")
-    httpx.post(f"{s3_server}/moto-api/reset-auth", content="0")
+    httpx.post(f"{s3_server}/moto-api/reset-auth", content="0", timeout=PATIENCE_SECONDS)
     try:
         found = failures(archive)
     finally:
-        httpx.post(f"{s3_server}/moto-api/reset-auth", content="1000000000")
+        httpx.post(f"{s3_server}/moto-api/reset-auth", content="1000000000", timeout=PATIENCE_SECONDS)
     # An answer to HEAD has no text.
     assert {reason for reason, _ in found} == {"access is denied", "the access key is not known there"}
 

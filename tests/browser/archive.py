@@ -74,7 +74,7 @@ def opened(server: EmbeddedServer, template: str, fill: Fill, name: str = "ann")
             _people(conn, *names)
             fill(conn, dsn, names[2])
         url = stack.enter_context(served(Settings(nameless(dsn))))
-        clients = [stack.enter_context(Client(base_url=url, timeout=60)) for _ in names[:2]]
+        clients = [stack.enter_context(Client(base_url=url)) for _ in names[:2]]
         for client, login in zip(clients, names, strict=False):
             assert client.sign_in(login).status_code == 303
         yield Archive(url, dsn, clients[0], Login(names[0], make_conninfo(dsn, user=names[0])), clients[1])

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import psutil
 import pytest
 
@@ -25,6 +24,8 @@ from tests.fixtures.web import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
     from tests.fixtures.command import RunAuditctl
 
@@ -169,8 +170,9 @@ def test_commands_of_the_page_are_in_the_log_of_the_shop(
             text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        assert httpx.put(f"{example.url}/products/1/price", json={"price": "1.00"}).status_code == 401
-        assert httpx.get(f"{example.url}/products").json()[0]["price"] == "24.00"
+        with Client(base_url=example.url) as stranger:
+            assert stranger.put("/products/1/price", json={"price": "1.00"}).status_code == 401
+            assert stranger.get("/products").json()[0]["price"] == "24.00"
         assert events(example, auditctl, "shop.*") == expected
         with Client(base_url=example.page) as browser:
             assert browser.sign_in("auditor", example.match(r"auditor +(\S+)\n")).status_code == 303
@@ -205,7 +207,7 @@ def test_forms_of_django_are_in_its_log(auditctl: RunAuditctl, temp: Path) -> No
         assert end_of(example, by=signal.SIGTERM) == (0, "Stopped: no process is left, and no file.")
 
 
-class DjangoClient(httpx.Client):
+class DjangoClient(Client):
     """A browser that sends Django's forms."""
 
     def fill(self, path: str, **fields: str) -> httpx.Response:

@@ -231,7 +231,7 @@ class Everything:
         self.command("tables", "--all", "--format", "json", login=self.reader)
 
     def serve(self) -> None:
-        with served(Settings(nameless(self.dsn))) as url, Client(base_url=url, timeout=60) as client:
+        with served(Settings(nameless(self.dsn))) as url, Client(base_url=url) as client:
             for address, text in opened(client, self.boss):
                 self.add(f"page {address}", text)
 

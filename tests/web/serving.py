@@ -95,7 +95,7 @@ def serving(dsn: str, *arguments: str, options: tuple[str, ...] = (), port: int 
 
 def browser(url: str, stack: ExitStack, **options: object) -> Client:
     """A browser at an address, closed with the stack."""
-    return stack.enter_context(Client(base_url=url, timeout=60, **options))  # type: ignore[arg-type]
+    return stack.enter_context(Client(base_url=url, **options))  # type: ignore[arg-type]
 
 
 class Relay:

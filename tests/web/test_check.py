@@ -7,23 +7,22 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
 from auditctl.web.views.check import MAX_FILE
 from tests.fixtures.databases import connect
-from tests.fixtures.web import CSRF
+from tests.fixtures.web import CSRF, Client
 from tests.support.recorded import Recorded, minutes, record
 from tests.web.documents import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import httpx
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
-    from tests.fixtures.web import Client
 
 UNKNOWN = "No export of this log has this content"
 
@@ -119,6 +118,7 @@ def test_what_is_no_file_no_hash_or_too_large_is_refused(reader: Client, file: b
 
 
 def test_nobody_who_is_not_signed_in_may_check(reader: Client) -> None:
-    for path in ("/check", "/manifest.json?export=1"):
-        refused = httpx.get(f"{reader.base_url}".rstrip("/") + path)
-        assert (refused.status_code, refused.headers["location"].partition("?")[0]) == (303, "/login")
+    with Client(base_url=reader.base_url) as stranger:
+        for path in ("/check", "/manifest.json?export=1"):
+            refused = stranger.get(path)
+            assert (refused.status_code, refused.headers["location"].partition("?")[0]) == (303, "/login")

@@ -32,7 +32,7 @@ def test_demo_serves_the_log_until_it_is_interrupted_and_leaves_nothing(temp: Pa
         text = shown.decode()
         (url,) = re.findall(r"Open (http://127\.0\.0\.1:\d+)/", text)
         passwords = dict(re.findall(r"^  (auditor|dana) +(\S+)", text, re.MULTILINE))
-        with Client(base_url=url, timeout=60) as auditor, Client(base_url=url, timeout=60) as dana:
+        with Client(base_url=url) as auditor, Client(base_url=url) as dana:
             assert auditor.sign_in("auditor", passwords["auditor"]).status_code == 303
             assert dana.sign_in("dana", passwords["dana"]).status_code == 303
             assert "billing.invoice" in auditor.get("/").text

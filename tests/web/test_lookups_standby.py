@@ -37,7 +37,7 @@ def test_a_standby_answers_and_says_that_nothing_is_recorded(
             answer = auditctl(*command, dsn=there, check=0)
             assert answer.out
             assert SAID in answer.err
-        with served(Settings(nameless(there))) as url, Client(base_url=url, timeout=60) as client:
+        with served(Settings(nameless(there))) as url, Client(base_url=url) as client:
             assert client.sign_in(ann.name).status_code == 303
             for address in ("/", "/events/1", "/history?target=auditctl.store&id=0001", "/overview"):
                 assert SAID in read(client.get(address).text).text
