@@ -7,11 +7,12 @@ are compared up to a limit, of other months each day, so that all are compared i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from auditctl.archive import file_check, layout, month_place
+from auditctl.archive import file_check, files, layout, month_place
 from auditctl.archive import manifest as manifests
 from auditctl.archive.files import Files
 from auditctl.archive.layout import MonthKey
@@ -39,6 +40,47 @@ class RecordedMonth:
     database: str
     manifest: str
     elsewhere: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentArchive:
+    """An archive that has none of its months, or cannot be looked into.
+
+    Attributes:
+        location: The archive.
+        months: The months that it should have, in their order.
+        problem: What is wrong with it, as the end of a sentence.
+    """
+
+    location: str
+    months: tuple[str, ...]
+    problem: str
+
+
+def find_absent(months: Iterable[RecordedMonth]) -> Iterator[AbsentArchive]:
+    """Yield the archives that are not where the log says, neither there nor elsewhere."""
+    by_archive: dict[tuple[str, str], list[RecordedMonth]] = defaultdict(list)
+    for one in months:
+        by_archive[one.location, one.database].append(one)
+    for (location, _), some in sorted(by_archive.items()):
+        if problem := _obstacle(location, some):
+            yield AbsentArchive(location, tuple(sorted(one.month for one in some)), problem)
+
+
+def _obstacle(location: str, months: Sequence[RecordedMonth]) -> str:
+    """Return why an archive has none of these months; empty if it has one."""
+    folders = {MonthKey(one.database, one.month).folder for one in months}
+    parent = layout.database_folder(months[0].database)
+    problem = ""
+    for place in filter(None, (location, months[0].elsewhere)):
+        try:
+            archive = files.at(place)
+            if any(f"{parent}/{name}" in folders for name in archive.folders(parent)):
+                return ""
+            problem = problem or f"{archive.shown(parent)} is not there, as seen from this machine"
+        except AuditctlError as error:
+            problem = problem or str(error)
+    return problem
 
 
 def inspect(months: Iterable[RecordedMonth], day: date, most: int = MOST_BYTES) -> dict[str, str]:

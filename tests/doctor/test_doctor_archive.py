@@ -69,6 +69,22 @@ def test_missing_and_altered_files_are_found_and_sound_ones_are_not(
     )  # fmt: skip
 
 
+def test_an_archive_that_is_not_there_is_one_finding(
+    conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
+) -> None:
+    folder = tmp_path / "cold"
+    fill(conn, "2020-01", "2020-02")
+    auditctl("archive", "--to", folder, check=0)
+    auditctl("maintain", check=0)
+    folder.rename(tmp_path / "moved")
+    (found,) = broken(auditctl)
+    assert (found.severity, found.object) == (Severity.CRITICAL, f"archive {folder}")
+    assert found.meaning.startswith(f"Events of 2020-01 to 2020-02 may be lost or changed: {folder}/database=")
+    assert found.remedy.startswith("If the archive was moved, state where it is now, as `to` of [archive]")
+    conn.execute("select auditctl.set_archiving(%s, null)", [str(tmp_path / "moved")])
+    assert broken(auditctl) == []
+
+
 def _replace_manifest(path: Path) -> None:
     """Give it another manifest that fits itself."""
     from auditctl.archive.manifest import digest
@@ -81,6 +97,7 @@ def _replace_manifest(path: Path) -> None:
 def test_a_place_that_cannot_be_read_is_a_problem_of_each_month(location: str) -> None:
     months = [RecordedMonth(f"2020-0{number}", location, "shop", "0" * 64) for number in (1, 2)]
     assert sorted(inspection.inspect(months, date(2026, 11, 27))) == ["2020-01", "2020-02"]
+    assert [one.months for one in inspection.find_absent(months)] == [("2020-01", "2020-02")]
 
 
 def test_bytes_of_other_months_are_compared_each_day(
