@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from auditctl import durations, resources
+from auditctl import durations, own_events, resources
 from auditctl.actions import OPTIONS, Action
 from auditctl.capture import event_type_history, event_types, outages, rule_history
 from auditctl.capture.outages import Gap, Outages
@@ -104,17 +104,17 @@ def read(conn: Connection, filters: Filters, now: datetime | None = None) -> Cov
             return Coverage(notes=("Choose a target to see since when it is recorded.",))
         labels = {target.name: target for target in target_names.read(conn)}
         history = rule_history.read(conn)
-        stated, lost, authors = periods(conn, targets, history), *outages.read(conn)
+        stated, captured, typed = periods(conn, targets, history), outages.read(conn), event_type_history.read(conn)
         off_now: dict[str, set[Action]] = defaultdict(set)
         for name, action in conn.execute(resources.sql_text("queries/coverage_now.sql").encode()):
             off_now[name].add(Action(action))
         keep, types = times.read(conn), event_types.status(conn)
-        switched_off = event_type_history.read(conn, filters.values.get("target"))
-    scope = _Scope(filters, now, labels)
+    scope, lost = _Scope(filters, now, labels), outages.of_targets(captured)
+    authors = {event.at: event.who for event in captured}
     for target in targets:
         scope.add(target, stated[target], lost.get(target, Outages()), authors, off_now[target])
-    scope.gaps += rule_history.forged(history)
-    scope.add_types(types, switched_off)
+    scope.gaps += own_events.forged((*history, *captured, *typed))
+    scope.add_types(types, event_type_history.switched_off(typed, filters.values.get("target")))
     scope.add_keep(keep)
     return scope.coverage(targets)
 

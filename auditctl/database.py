@@ -12,12 +12,10 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PGconn, Ping, TransactionStatus
 
-from auditctl import locks, names, place, resources, revision, store_code
+from auditctl import lenient, locks, names, place, resources, revision, store_code
 from auditctl.errors import AuditctlError, ConfigurationError, DatabaseError
 from auditctl.names import APPLICATION_NAME, MINIMUM_SERVER_VERSION, SCHEMA
 from auditctl.session_settings import pin_statement
@@ -260,25 +258,16 @@ def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterato
         yield
 
 
-class _LenientText(Loader):
-    """Decodes UTF-8, invalid bytes as U+FFFD: PostgreSQL does not check every text that reaches a table."""
-
-    def load(self, data: Buffer) -> str:
-        """Return the text."""
-        return str(data, "utf-8", "replace")
-
-
 @contextmanager
 def read_transaction(conn: Connection, begin: str = "queries/read_transaction.sql") -> Iterator[None]:
     """Run the block in a transaction for reading the log, which a file of sql/ begins, with errors translated.
 
-    It blocks no writer. From then on the connection decodes text leniently, so that no recorded text can end a query.
+    It blocks no writer. From then on the connection reads leniently, so that no recorded text or time can end a query.
 
     Raises:
         DatabaseError: A statement of the block failed.
     """
-    for name in ("text", "name"):
-        conn.adapters.register_loader(name, _LenientText)
+    lenient.read(conn)
     with errors_translated(), transaction(conn):
         conn.execute(resources.sql_text(begin).encode(), prepare=False)  # several statements
         yield

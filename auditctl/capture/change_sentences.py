@@ -53,7 +53,7 @@ def sentences(subject: str, before: Row | None, after: Row | None, labels: Label
     """
     try:
         found = tuple(SUBJECTS[subject](before, after, labels))
-    except (KeyError, TypeError, ValueError):  # values that were erased or shortened
+    except (KeyError, TypeError, ValueError, AttributeError):  # values that were shortened, or forged
         found = ()
     return found or (f"changed a row of {subject}",)
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import Any
 
-from auditctl import resources
+from psycopg.rows import class_row
+
+from auditctl import own_events, resources
 from auditctl.capture.outages import Gap
 from auditctl.database import Connection
 
@@ -21,18 +25,43 @@ Change = tuple[datetime, str, str, bool | None]
 """When, who, the name of the type, and whether it recorded its events from then on; None for one that was removed."""
 
 
-def read(conn: Connection, targets: Sequence[str] | None = None) -> dict[str, list[Gap]]:
+@dataclass(frozen=True, slots=True)
+class TypeEvent:
+    """A row of queries/event_type_history.sql."""
+
+    event_id: int
+    at: datetime
+    subject: str
+    who: str
+    before: Any
+    after: Any
+
+
+def read(conn: Connection) -> list[TypeEvent]:
+    """Return what the log has of the types, oldest first. Raises DatabaseError if the login may not read it."""
+    cursor = conn.cursor(row_factory=class_row(TypeEvent))
+    return cursor.execute(resources.sql_text("queries/event_type_history.sql").encode()).fetchall()
+
+
+def switched_off(events: Iterable[TypeEvent], targets: Sequence[str] | None = None) -> dict[str, list[Gap]]:
     """Return the times in which business events were switched off; one without an end lasts.
 
     Args:
-        conn: The connection.
+        events: What `read` returns.
         targets: Whose events; None for the types themselves, by their names and globs.
-
-    Raises:
-        DatabaseError: The login may not read the log.
     """
-    changes = conn.execute(resources.sql_text("queries/event_type_history.sql").encode()).fetchall()
+    changes = _changes(events)
     return gaps(changes if targets is None else of_targets(changes, targets))
+
+
+def _changes(events: Iterable[TypeEvent]) -> Iterator[Change]:
+    """Yield what each event changed, of the former name of a type and of the present one; nothing of one forged."""
+    for event in own_events.as_recorded(events):
+        name, enabled = (event.after["name"], event.after["enabled"]) if event.after is not None else (None, None)
+        if event.before is not None and event.before["name"] != name:
+            yield event.at, event.who, event.before["name"], None
+        if name is not None:
+            yield event.at, event.who, name, enabled
 
 
 def gaps(changes: Iterable[Change]) -> dict[str, list[Gap]]:

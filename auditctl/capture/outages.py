@@ -7,14 +7,14 @@ queries/coverage_change.sql.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
-from auditctl import resources
+from auditctl import own_events, resources
 from auditctl.actions import ACTIONS, Action
 from auditctl.database import Connection
 
@@ -66,7 +66,7 @@ class Outages:
     def add(self, event: CaptureEvent, change: Mapping[str, Any]) -> None:
         """Take one change of capture."""
         trigger = _OF_TRIGGER.get(change.get("trigger", ""))
-        if event.subject == "auditctl.capture" and change.get("relation") == event.name and "action" in change:
+        if event.subject == own_events.CAPTURE and change.get("relation") == event.name and "action" in change:
             self._install(event, Action(change["action"]), change["kind"])
         elif trigger is not None and "member" not in change:
             state = change["state"].removeprefix("is ")
@@ -96,26 +96,28 @@ class Outages:
 class CaptureEvent:
     """A row of queries/coverage_change.sql."""
 
+    event_id: int
     at: datetime
     subject: str
     name: str
     who: str
-    changes: list[dict[str, Any]] | None
+    before: Any
+    after: Any
 
 
-def read(conn: Connection) -> tuple[dict[str, Outages], dict[datetime, str]]:
-    """Return what happened to the capture of each target, and who made the change of rules of each moment.
-
-    Raises:
-        DatabaseError: The login may not read the log.
-    """
+def read(conn: Connection) -> list[CaptureEvent]:
+    """Return what the log has of capture and rules, oldest first. Raises DatabaseError if the login may not read it."""
     cursor = conn.cursor(row_factory=class_row(CaptureEvent))
-    events = cursor.execute(resources.sql_text("queries/coverage_change.sql").encode()).fetchall()
+    return cursor.execute(resources.sql_text("queries/coverage_change.sql").encode()).fetchall()
+
+
+def of_targets(events: Iterable[CaptureEvent]) -> dict[str, Outages]:
+    """Return what happened to the capture of each target; events that somebody forged are left out."""
     outages: dict[str, Outages] = defaultdict(Outages)
     for event in events:
-        for change in event.changes or ():
+        for change in own_events.changes(event) if event.subject != own_events.RULE else ():
             outages[event.name].add(event, change)
-    return dict(outages), {event.at: event.who for event in events}
+    return dict(outages)
 
 
 def between(

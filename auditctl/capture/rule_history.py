@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 from psycopg.rows import namedtuple_row
 
-from auditctl import resources, table_names
+from auditctl import own_events, resources, table_names
 from auditctl.capture import precedence
 from auditctl.database import Connection
-from auditctl.errors import UsageError
 from auditctl.table_names import Pattern
 
 Row = Mapping[str, Any]
@@ -68,58 +67,16 @@ def read(conn: Connection) -> list[Any]:
     return cursor.execute(resources.sql_text("queries/rule_history.sql").encode()).fetchall()
 
 
-def is_as_recorded(event: Any) -> bool:
-    """Return whether an event is as the log records changes of rules: a superuser can forge others.
-
-    Args:
-        event: One of those that `read` returns.
-    """
-    if event.subject != "auditctl.rule":
-        return True
-    return (event.before, event.after) != (None, None) and all(
-        row is None or _is_rule(row) for row in (event.before, event.after)
-    )
-
-
-def forged(history: Iterable[Any]) -> list[str]:
-    """Return a sentence about each event that is not as the log records changes of rules."""
-    return [
-        f"Event {event.event_id} of auditctl.rule is not one that auditctl writes: somebody forged it, and it counts"
-        " for nothing here. See what else was altered: auditctl verify"
-        for event in history
-        if not is_as_recorded(event)
-    ]
-
-
-def _is_rule(row: Any) -> bool:
-    if not isinstance(row, Mapping) or not {"name", "position", "actions", "exclude", "mask"} <= row.keys():
-        return False
-    try:
-        table_names.parse(row["name"])
-    except (UsageError, TypeError, AttributeError):
-        return False
-    is_placed = isinstance(row["position"], int) and not isinstance(row["position"], bool)
-    return (
-        is_placed
-        and _are_texts(row["actions"])
-        and all(row[name] is None or _are_texts(row[name]) for name in ("exclude", "mask"))
-    )
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
 def moments(history: Iterable[Any]) -> Iterator[Moment]:
     """Yield the changes of rules; a transaction's changes count from the last that is recorded of it.
 
-    Events that are not as the log records them are left out.
+    Events that somebody forged are left out.
     """
-    for _, group in itertools.groupby(history, key=lambda event: event.xact):
+    for _, group in itertools.groupby(own_events.as_recorded(history), key=lambda event: event.xact):
         events = list(group)
         at = events[-1].occurred_at
         for event in events:
-            if event.subject == "auditctl.rule" and is_as_recorded(event):
+            if event.subject == own_events.RULE:
                 yield Moment(at, event.before and event.before["name"], event.after)
 
 
@@ -183,6 +140,6 @@ def changes(conn: Connection, history: Iterable[Any]) -> Iterator[Moment]:
     found = list(moments(history))
     recorded = {moment.row["name"] for moment in found if moment.row is not None}
     for (row,) in conn.execute("select to_jsonb(r) from auditctl.rule as r order by r.set_at"):
-        if _is_rule(row) and row["name"] not in recorded:
+        if own_events.is_rule(row) and row["name"] not in recorded:
             found.append(Moment(datetime.fromisoformat(row["set_at"]).astimezone(UTC), None, row))
     yield from sorted(found, key=lambda moment: moment.at)

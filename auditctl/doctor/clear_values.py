@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from auditctl import resources
+from auditctl import own_events, resources
 from auditctl.capture import rule_history
 from auditctl.capture.rule_history import Moment
 from auditctl.capture.scope import Scope
@@ -112,12 +112,12 @@ def _keys(target: str, present: Sequence[str], history: Sequence[Any]) -> Iterat
     changes = [
         (_text(event.occurred_at), change["was"] or (), change["key"] or ())
         for event in history
-        if event.subject == "auditctl.ddl" and event.name == target
-        for change in event.after["changes"]
+        if event.subject == own_events.DDL and event.name == target
+        for change in own_events.changes(event)
         if "key" in change
     ]
     if not changes:
-        installed = [_text(e.occurred_at) for e in history if e.subject == "auditctl.capture" and e.name == target]
+        installed = [_text(e.occurred_at) for e in history if e.subject == own_events.CAPTURE and e.name == target]
         since = installed[-1] if installed else ""
         yield "", since, ()
         yield since, _END, present

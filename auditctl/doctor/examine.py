@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from auditctl import database, place, resources, store_code
+from auditctl import database, lenient, place, resources, store_code
 from auditctl.capture import accepted
 from auditctl.capture.scope import Scope
 from auditctl.database import Connection
@@ -70,6 +70,7 @@ def examine(
         UsageError: A name of `only` matches no table and no rule.
         DatabaseError: A query failed for another reason than a missing privilege.
     """
+    lenient.read(conn)
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         conn.execute("set local jit = off")  # compiling the queries takes longer than running them

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from auditctl import clock, resources
+from auditctl import clock, own_events, resources
 from auditctl.clock import Clock
 from auditctl.database import Connection
 from auditctl.errors import UsageError
@@ -211,14 +211,15 @@ class RecordedExport:
 def recorded(conn: Connection, *, sha256: str | None = None, event_id: int | None = None) -> tuple[RecordedExport, ...]:
     """Return the exports that the log has with this content, or with this number; the newest first.
 
-    Source: queries/export_end.sql.
+    Source: queries/export_end.sql. Events that somebody forged are left out.
 
     Raises:
         DatabaseError: The login may not read the log.
     """
     query = resources.sql_text("queries/export_end.sql").encode()
     rows = conn.execute(query, {"sha256": sha256, "export": None if event_id is None else str(event_id)})
-    return tuple(RecordedExport(*row) for row in rows)
+    exports = (RecordedExport(*row) for row in rows)
+    return tuple(one for one in exports if own_events.is_export(one.request) and own_events.is_export_end(one.facts))
 
 
 def of_content(exports: Iterable[RecordedExport], file: File) -> tuple[RecordedExport, ...]:

@@ -88,7 +88,7 @@ chain (power, role, how, tables, member, links) as (
                select e.occurred_at, coalesce(e.actor, e.db_user) as actor
                  from auditctl.event as e
                 where e.target = 'auditctl.role' and e.target_id = role.rolname and e.action = 'EVENT'
-                  and e.new_values ->> 'login' = member.rolname and (e.new_values ->> 'member')::boolean
+                  and e.new_values ->> 'login' = member.rolname and e.new_values -> 'member' = 'true'
                 order by e.occurred_at desc
                 limit 1
            ) as known on true

@@ -1,14 +1,11 @@
--- The changes of the types of business events, oldest first: whether they recorded from then on, null for one that was removed.
+-- The changes of the types of business events, oldest first.
 select
-    e.occurred_at,
+    e.event_id,
+    e.occurred_at as at,
+    e.target as subject,
     coalesce(e.actor, e.db_user) as who,
-    name.name,
-    case when name.name = e.new_values ->> 'name' then (e.new_values ->> 'enabled')::boolean end as enabled
+    e.old_values as before,
+    e.new_values as after
 from auditctl.event as e
-cross join lateral (
-    select e.old_values ->> 'name' as name
-    union
-    select e.new_values ->> 'name'
-) as name
-where e.target = 'auditctl.event_type' and name.name is not null
+where e.target = 'auditctl.event_type'
 order by e.occurred_at, e.event_id

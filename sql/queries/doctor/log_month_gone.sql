@@ -8,7 +8,10 @@ with announced as (
     cross join lateral (
         select e.target_id
         union all
-        select o.name from jsonb_object_keys(case e.new_values ->> 'step' when 'move' then e.new_values -> 'events' end) as o (name)
+        select o.name
+        from jsonb_object_keys(
+            case when e.new_values ->> 'step' = 'move' and jsonb_typeof(e.new_values -> 'events') = 'object' then e.new_values -> 'events' end
+        ) as o (name)
     ) as named (partition)
     where e.target = 'auditctl.partition' and e.action = 'EVENT' and e.new_values ->> 'step' in ('create', 'expire', 'archive', 'move')
         and named.partition ~ e'^auditctl\\.event_[0-9]{4}_(0[1-9]|1[0-2])$'
