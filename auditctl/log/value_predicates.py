@@ -1,8 +1,8 @@
 """Translates filters on what was recorded of an event: values, reason and context.
 
 Of one key or column, one of the values has to be there; of several, a value of each. If `auditctl maintain
---index-values` has indexed a month, an index leads to its events: it answers `@>`, and which have a reason. In other
-months, these are the cheapest ways to compare. The summary of the log's blocks has the requests.
+--index-values` has indexed a month, or its past hours, an index leads to the events: it answers `@>`, and which have a
+reason. Elsewhere, these are the cheapest ways to compare. The summary of the log's blocks has the requests.
 """
 
 from __future__ import annotations
@@ -20,8 +20,16 @@ from auditctl.log.sql_lists import any_of, literals
 REQUEST = "request_id"
 """The key of the context that the summary has."""
 
-_COLUMNS: LiteralString = "pg_catalog.jsonb_path_query_array(new_values, '$.keyvalue().key', '{}', true)"
+_COLUMNS: LiteralString = (
+    "(case when action = 'UPDATE'"
+    " then pg_catalog.jsonb_path_query_array(new_values, '$.keyvalue().key', '{}', true) end)"
+)
 """The names of an update's columns, as the index of a month's values has them."""
+
+_HAS_REASON: LiteralString = (
+    "pg_catalog.jsonb_path_query_array(context, '$.keyvalue().key ? (@ == \"reason\")', '{}', true) ? 'reason'"
+)
+"""Whether there is a reason, as the index of a month's values has it."""
 
 
 def column(values: Sequence[str]) -> Predicate:
@@ -42,7 +50,7 @@ def reason(values: Sequence[Reason]) -> Predicate:
     """With this text in its reason, in upper or lower case."""
     text = values[0].text
     contains = SQL("pg_catalog.strpos(pg_catalog.lower(reason), pg_catalog.lower({})) > 0").format(Literal(text))
-    return Predicate(SQL("(context ? 'reason' and {})").format(contains))
+    return Predicate(SQL("(context ? 'reason' and {})").format(contains), by_index=SQL(_HAS_REASON))
 
 
 def context(values: Sequence[tuple[str, str]]) -> Predicate:

@@ -103,6 +103,7 @@ class _Search:
         near: Where the next window begins; None after the last.
         width: The length of the next window, in microseconds.
         hours: The hours of the week in which all matches are; None for all.
+        indexed: Up to when the current month has an index of recorded values; None without one, or where none helps.
         was_empty: Whether the summary ruled out the window before.
         edges_left: How many more times to shorten a window after an empty one.
     """
@@ -113,12 +114,14 @@ class _Search:
     near: int | None = field(init=False)
     width: int = field(init=False)
     hours: WeekHours | None = field(init=False)
+    indexed: int | None = field(init=False)
     was_empty: bool = field(init=False, default=False)
     edges_left: int = field(init=False, default=MAX_EDGES)
 
     def __post_init__(self) -> None:
         self.near, self.width = self.extent.first_end, self._min_width
         self.hours = hour_windows.common_hours(self.selection.predicates)
+        self.indexed = _values_indexed_until(self.conn) if _is_of_values(self.selection.predicates) else None
         prepare(self.conn)
 
     @property
@@ -181,6 +184,9 @@ class _Search:
         sign = -1 if self.selection.order is Order.DESC else 1
         remaining = (self.extent.end - near) * sign
         self.width = min(self.width, max(remaining + 1, self._min_width), hour_windows.max_width(self.hours))
+        if self.indexed is not None and 0 < (rest := (self.indexed - near) * sign) < self.width:
+            self.width = max(rest, self._min_width)
+            return self.indexed
         return near + sign * self.width if remaining >= self.width else None
 
     def _shorten(self) -> None:
@@ -188,6 +194,17 @@ class _Search:
 
     def _advance(self, far: int | None, *, was_empty: bool) -> None:
         self.near, self.width, self.was_empty = far, self.width * GROWTH, was_empty
+
+
+def _is_of_values(selected: Sequence[Predicate]) -> bool:
+    """Whether nothing leads to the events but an index of recorded values, which not all of the log has."""
+    return any(not (some.is_time or some.is_indexed or some.summary) for some in selected)
+
+
+def _values_indexed_until(conn: Connection) -> int | None:
+    query = SQL("select (extract(epoch from auditctl.values_indexed_until()) * 1000000)::bigint")
+    row = conn.execute(query).fetchone()
+    return row[0] if row else None
 
 
 def prepare(conn: Connection) -> None:

@@ -36,16 +36,21 @@ def _archive(partition: str, data: _Data) -> str:
     return f"{partition}: {plural(dropped, 'event')} dropped, which are in {data['location']}{rest}."
 
 
+def _index(partition: str, data: _Data) -> str:
+    until = data.get("until")
+    return f"{partition}: values indexed{f' of the events before {until}' if until else ''}."
+
+
 _SENTENCES: Mapping[str, Callable[[str, _Data], str]] = {
     "notice": _notice,
     "create": lambda partition, _: f"{partition}: created.",
     "move": _move,
     "expire": _expire,
     "archive": _archive,
-    "index": lambda partition, _: f"{partition}: values indexed.",
+    "index": _index,
     "unindex": lambda partition, _: f"{partition}: indexes of values dropped.",
     "skip": lambda partition, data: (
-        f"{partition}: {data['reason'] or 'empty; its table remains while the log is in use'}."
+        f"{partition}: {data['reason'] or data.get('note') or 'empty; its table remains while the log is in use'}."
     ),
 }
 

@@ -10,6 +10,7 @@ from auditctl import database
 from auditctl.log import window_search
 from auditctl.retention import maintain
 from tests.log.test_filter_plans import FINE, page_and_read
+from tests.support.retaining import index_a_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,11 @@ LOG = """
 """
 
 LITTLE = EVENTS // 20
+
+PART = "2026-03-14 00:00+00"
+"""Before when an index has only a part of the month."""
+
+TAIL = EVENTS - 13 * 24 * 60
 
 SUMMARIZED = [
     ({"context": ["request_id=r1777"]}, 3),
@@ -72,7 +78,12 @@ def test_a_first_page_of_a_value_reads_little(reader_conn: Connection, db: str) 
         list(maintain.run(conn))
     found = [(texts, *page_and_read(reader_conn, texts)) for texts, _ in SUMMARIZED]
     with database.connect(db) as conn:
-        assert [done.step for done in maintain.run(conn, index_values=True)] == ["index"]
+        index_a_part(conn, "2026-03-01", PART)
+    past = [(texts, *page_and_read(reader_conn, texts)) for texts, _ in INDEXED]
+    assert [(texts, rows) for texts, rows, _ in past] == INDEXED
+    assert [row for row in past if row[2] > LITTLE + TAIL] == []
+    with database.connect(db) as conn:
+        assert [done.step for done in maintain.run(conn, index_values=True)] == ["index", "unindex"]
     found += [(texts, *page_and_read(reader_conn, texts)) for texts, _ in INDEXED]
     assert [(texts, rows) for texts, rows, _ in found] == [*SUMMARIZED, *INDEXED]
     assert [row for row in found if row[2] > LITTLE] == []

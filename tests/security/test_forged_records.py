@@ -45,6 +45,7 @@ READER |= {"quoted", "shown_change", "shown_part"}
 READER |= {"drop_view", "save_view", "saved_views"}
 READER |= {"record_lookup", "record_session"}
 READER |= {"drop_consumer", "move_consumer", "open_consumer", "record_export_end"}
+READER |= {"values_indexed_until"}
 READER |= {"count_held_archives", "expired_archives", "month_fingerprint", "stays_hot"}
 ADMIN = READER | {
     "import_activities", "import_own_reads", "import_reads", "maintain", "maintain_step", "names_actor",
@@ -55,7 +56,7 @@ ADMIN |= {"change_capture", "lock_rules", "lock_table", "prepare_capture", "reco
 ADMIN |= {"append_block", "audit_table", "begin_sealing", "refresh_capture", "release_table", "unaudit_table"}
 ADMIN |= {"announce_expiry", "begin_archiving", "begin_month", "end_expiry", "record_archive", "set_archiving"}
 ADMIN |= {"add_cosignatures"}
-ADMIN |= {"erase_events", "summarize_month"}
+ADMIN |= {"erase_events", "summarize_month", "value_index_work"}
 ADMIN |= {"baseline_tables", "end_baseline", "record_baseline"}
 MAY_CALL = {
     "stranger": ANYBODY,

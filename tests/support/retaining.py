@@ -88,3 +88,23 @@ def upkeep(dsn: str) -> list[dict[str, Any]]:
         while (row := session.execute("select auditctl.maintain_step()").fetchone()) and row[0] is not None:
             done.append(row[0])
     return done
+
+
+def index_a_part(conn: psycopg.Connection, month: str, until: str) -> None:
+    """Give a month an index of the recorded values of its events before a time, as the current month gets one."""
+    statements = conn.execute(
+        """
+        select array[
+            auditctl_internal.value_index_statement(t || '_values_before_01_00', ('auditctl.' || t)::regclass, %s),
+            format(
+                'comment on index auditctl.%%I is %%L', t || '_values_before_01_00',
+                auditctl_internal.value_index_comment()
+            )
+        ]
+        from auditctl_internal.month_table(%s::date) as t
+        """,
+        [until, month],
+    ).fetchone()
+    assert statements is not None
+    for statement in statements[0]:
+        conn.execute(statement.encode())

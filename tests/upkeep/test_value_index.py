@@ -9,7 +9,7 @@ import psycopg
 
 from tests.fixtures.databases import connect
 from tests.log.test_filters import found
-from tests.support.retaining import fill, keep, months, recorded
+from tests.support.retaining import fill, index_a_part, keep, months, recorded
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
@@ -21,7 +21,7 @@ INDEXES = """
      where obj_description(x.indexrelid, 'pg_class') = 'Leads filters to recorded values; made by auditctl maintain'
      group by 1 order by 1
 """
-BOTH = [("auditctl.event_2020_01", 3), ("auditctl.event_2020_02", 3)]
+BOTH = [("auditctl.event_2020_01", 1), ("auditctl.event_2020_02", 1)]
 
 
 def old_months(conn: psycopg.Connection) -> None:
@@ -100,6 +100,21 @@ def test_a_month_of_which_some_events_expire_keeps_its_indexes(conn: psycopg.Con
     assert conn.execute(INDEXES).fetchall() == BOTH
     assert auditctl("maintain", "--no-index-values", check=0).out.count("dropped") == 2
     assert conn.execute(INDEXES).fetchall() == []
+
+
+def test_the_index_of_a_month_that_is_over_replaces_that_of_its_past_hours(
+    conn: psycopg.Connection, auditctl: RunAuditctl
+) -> None:
+    old_months(conn)
+    index_a_part(conn, "2020-01-01", "2020-01-05 00:00+00")
+    out = auditctl("maintain", "--index-values", check=0).out
+    assert out.splitlines() == [
+        "auditctl.event_2020_02: values indexed.",
+        "auditctl.event_2020_01: values indexed.",
+        "auditctl.event_2020_01: indexes of values dropped.",
+    ]
+    assert conn.execute(INDEXES).fetchall() == BOTH
+    assert conn.execute("select auditctl.values_indexed_until()").fetchone() == (None,)
 
 
 def test_a_month_that_a_transaction_writes_to_is_indexed_later(

@@ -84,8 +84,17 @@ begin
     return query
     select
         s.step, s.partition::text, 0::bigint, 0::bigint,
-        case s.step when 'index' then 'The month is over, and its values have no index.' else 'Its values have an index.' end
+        case
+            when s.step = 'index' then 'The month is over, and its values have no index.'
+            when auditctl_internal.wants_value_indexes() then 'It has an index of its values that another one replaces.'
+            else 'Its values have an index.'
+        end
     from auditctl_internal.value_steps() as s;
+    return query
+    select
+        'index', d.partition::text, 0::bigint, 0::bigint,
+        format('Its values have no index from %s on.', to_char(d.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'))
+    from auditctl_internal.value_index_due() as d;
 end
 $auditctl$;
 revoke execute on function auditctl.maintenance_due from public;

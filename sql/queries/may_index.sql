@@ -1,0 +1,9 @@
+-- Whether this login may make an index of the log without making writers wait, which no function can do for it: it acts as
+-- auditctl_owner, and where the coverage guard is, that takes a superuser.
+select
+    r.rolsuper or to_regnamespace('auditctl_guard') is null and coalesce(pg_has_role(
+        session_user, to_regrole('auditctl_owner')::oid,
+        case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
+    ), false)
+from pg_roles as r
+where r.rolname = session_user
