@@ -21,6 +21,9 @@ INDEXES = """
      where obj_description(x.indexrelid, 'pg_class') = 'Leads filters to recorded values; made by auditctl maintain'
      group by 1 order by 1
 """
+STATISTICS = "select count(distinct tablename) from pg_stats where tablename ~ 'values'"
+"""The indexes of which the planner knows what is common."""
+
 BOTH = [("auditctl.event_2020_01", 1), ("auditctl.event_2020_02", 1)]
 
 
@@ -46,6 +49,7 @@ def test_maintain_indexes_the_values_of_months_with_events_that_are_over_and_dro
         "auditctl.event_2020_02: values indexed.\nauditctl.event_2020_01: values indexed.\n"
     )
     assert conn.execute(INDEXES).fetchall() == BOTH
+    assert conn.execute(STATISTICS).fetchone() == (2,)
     assert auditctl("maintain", "--index-values", dsn=admin.dsn, check=0).err == "Nothing to do.\n"
     assert auditctl("maintain", dsn=admin.dsn, check=0).err == "Nothing to do.\n"
     assert auditctl("maintain", "--no-index-values", dsn=admin.dsn, check=0).out == (

@@ -10,6 +10,7 @@ from auditctl import database
 from auditctl.retention import maintain, value_index
 from tests.fixtures.databases import connect
 from tests.log.test_filters import found
+from tests.upkeep.test_value_index import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ def test_past_events_of_the_current_month_are_indexed_and_again_when_enough_have
     assert sentence.startswith("values indexed of the events before 2")
     first = indexes(conn)
     assert [row[1:] for row in first] == [(True, True)]
+    assert conn.execute(STATISTICS).fetchone() == (1,)
     conn.execute(FILL, [1, 4])
     assert run(upkeep) == []
     assert len(found(conn, became="n=4")) == 2

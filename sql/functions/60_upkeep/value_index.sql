@@ -152,6 +152,8 @@ begin
         v_index := format('auditctl.%I', v_name)::regclass;
         execute format('comment on index %s is %L', v_index, auditctl_internal.value_index_comment());
         v_bytes := pg_relation_size(v_index);
+        -- Nobody writes there, so autovacuum would not; and without statistics of the index, what is common is taken for rare.
+        execute format('analyze %s', v_partition);
     end if;
     if p_step = 'unindex' then
         for v_index in select i.name from auditctl_internal.needless_value_indexes(v_partition) as i (name) loop
@@ -228,7 +230,8 @@ as $auditctl$
             select format('drop index concurrently %s', needless) from auditctl_internal.needless_value_indexes(m.partition) as n (needless)
         ) || case when due.until is not null then array[
             auditctl_internal.value_index_statement(due.name, m.partition, due.until, true),
-            format('comment on index %s is %L', due.index, auditctl_internal.value_index_comment())
+            format('comment on index %s is %L', due.index, auditctl_internal.value_index_comment()),
+            format('analyze %s', m.partition)
         ] || array(
             select format('drop index concurrently %s', v.index)
             from auditctl_internal.value_indexes() as v
