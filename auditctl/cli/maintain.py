@@ -69,7 +69,7 @@ def maintain(
     With --index-values, filters on recorded values, on the context and on the reason find rare events of a month that
     is over at once. The indexes take about a third of the month's size, and remain until --no-index-values. While
     they are built, only what writes to that month waits, such as import-log. The current month gets such an index of
-    its past hours, made anew when 100,000 events have come since, and no writer waits for it. It takes a superuser, or
+    its past hours, made anew when 50,000 events have come since, and no writer waits for it. It takes a superuser, or
     where none installed, the login that did; others index the month when it is over.
 
     With --every it stays as a service until Ctrl-C or SIGTERM, which end it with exit code 0 at any point. It runs

@@ -174,8 +174,8 @@ create or replace function auditctl_internal.value_index_growth() returns intege
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $auditctl$
-    -- A search reads as many in a twentieth of a second, and the index is made anew a few times a month unless the log is large.
-    select 100000
+    -- A search reads as many in some thirty milliseconds, and the index is made anew a few times a month unless the log is large.
+    select 50000
 $auditctl$;
 comment on function auditctl_internal.value_index_growth is
     'How many events the past hours of the current month have to have that its index of values has not, for it to be made anew';
