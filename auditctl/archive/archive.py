@@ -5,7 +5,7 @@ What no manifest names is not part of the archive: a month that is being written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from auditctl.archive import layout, manifest
@@ -81,11 +81,13 @@ class Archive:
     Attributes:
         name: What messages call it.
         months: By month, then by database.
+        unfinished: Those that have files of events, but no manifest, and are not part of it.
         has_cold_events_only: Whether the events that stay hot are left out, as they are read in the database.
     """
 
     name: str
     months: tuple[Month, ...] = ()
+    unfinished: tuple[MonthKey, ...] = ()
     has_cold_events_only: bool = False
 
     @property
@@ -145,14 +147,21 @@ def read(files: Files, database: str | None = None) -> Archive:
         ArchiveError: A manifest was altered, or is of another version.
         OutputError: A file cannot be read.
     """
-    complete = (key for key in keys(files) if files.size(key.path(layout.MANIFEST)) is not None)
-    found = sorted(complete, key=lambda key: (key.month, key.database))
+    folders = sorted(keys(files), key=lambda key: (key.month, key.database))
+    found = [key for key in folders if files.size(key.path(layout.MANIFEST)) is not None]
+    others = [key for key in folders if key not in found and _is_unfinished(files.names(key.folder))]
     known = sorted({key.database for key in found})
     if database is not None and known and database not in known:
         raise UsageError(
             f"the archive {files.name} has no database {in_quotes(database)}", hint=f"It has: {', '.join(known)}."
         )
-    return Archive(files.name, tuple(month(files, key) for key in found if database in (None, key.database)))
+    months = tuple(month(files, key) for key in found if database in (None, key.database))
+    return Archive(files.name, months, tuple(key for key in others if database in (None, key.database)))
+
+
+def _is_unfinished(names: Collection[str]) -> bool:
+    """Whether a folder without a manifest has events of a month that is not being deleted."""
+    return layout.DELETION not in names and any(map(layout.is_part, names))
 
 
 def month(files: Files, key: MonthKey, digest: str | None = None) -> Month:

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg.sql import SQL, Composable, Literal
 
 from auditctl import resources
-from auditctl.archive import archive, files, month_place
+from auditctl.archive import archive, files, layout, month_place
 from auditctl.archive.archive import RESTORE, Archive, Month
 from auditctl.archive.layout import MonthKey
 from auditctl.archive.manifest import ArchiveError
@@ -98,6 +98,11 @@ def _month(path: str | None, month: str, database: str, location: str, digest: s
     try:
         found = archive.month(where, key, digest)
     except ArchiveError as error:
+        if path is not None and not where.folders(layout.database_folder(database)):
+            raise ArchiveError(
+                f"{path} has no archived month of the database {database}",
+                hint=f"Name the folder in which database=NAME is. {month} was written to {location}.",
+            ) from error
         if path is None and where.size(key.path("")) is None:
             error.hint = f"If the archive {location} is elsewhere from here, say where: --archive PATH --everywhere"
         raise

@@ -5,7 +5,7 @@ Needs no database. Memory is bounded, apart from a bit for each event of a month
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,6 +20,7 @@ from auditctl.archive.month_check import MonthCheck, SealedTree
 from auditctl.errors import UsageError
 from auditctl.evidence.checkpoint import EvidenceError
 from auditctl.evidence.findings import Finding
+from auditctl.log.archived_months import month_ranges
 
 
 @dataclass(slots=True)
@@ -58,7 +59,12 @@ def verify(
     keys = [key for key in archive.keys(files) if choice.database in (None, key.database)]
     if not keys:
         of = "" if choice.database is None else f" of the database {choice.database}"
-        raise UsageError(f"{files.name} has no archived month{of}", hint="Name the folder in which database=NAME is.")
+        hint = "Name the folder in which database=NAME is."
+        if record is not None and record.newest is not None:
+            hint = (
+                f"{hint} {record.newest[0].month} was written to {record.newest[1]}: say where it is by --archive PATH."
+            )
+        raise UsageError(f"{files.name} has no archived month{of}", hint=hint)
     for key in keys:
         _read_manifest(files, key, verified)
     sizes = _sizes(choice, verified)
@@ -194,10 +200,17 @@ def _check_unsealed(verified: Verified) -> None:
     if bare:
         verified.report.note(
             "the log was not sealed when these months were archived: only their files and manifests were compared: "
-            + ", ".join(key.folder for key in bare)
+            + _listed(bare)
         )
     if rest := [key for key, one in verified.manifests.items() if one.evidence is not None and key not in announced]:
         verified.report.note(
             "no archived event records the manifests of these months, which alone vouch for labels and details;"
-            " the database does: " + ", ".join(key.folder for key in rest)
+            " the database does: " + _listed(rest)
         )
+
+
+def _listed(keys: Sequence[MonthKey]) -> str:
+    """Return months as text, several in a row as a range: `database=shop/month=2026-05 to 2026-07`."""
+    databases = sorted({key.database for key in keys})
+    months = {name: sorted(key.month for key in keys if key.database == name) for name in databases}
+    return ", ".join(f"{layout.database_folder(name)}/month={month_ranges(found)}" for name, found in months.items())

@@ -17,6 +17,7 @@ from auditctl.archive.engines import BY_NAME, ENGINES
 from auditctl.cli.known_values import FOLDERS, complete
 from auditctl.cli.printing import print_warning
 from auditctl.errors import UsageError
+from auditctl.log.archived_months import month_ranges
 from auditctl.log.columns import DATABASE, Columns
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class ArchiveChoice:
         if not found.months:
             # One that nobody wrote to yet is empty; so looks one whose path is not quite right.
             print_warning(f"{found.name} has no archived month; name the folder in which database=NAME is")
+        if found.unfinished:
+            months = month_ranges(sorted({key.month for key in found.unfinished}))
+            print_warning(
+                f"{months} of {found.name} {'is' if len(found.unfinished) == 1 else 'are'} not read, for want of a"
+                " manifest: a month is being archived, or was not copied whole"
+            )
         with engines.session(self.engine) as engine:
             yield Search(found, engine)
 
@@ -80,19 +87,20 @@ class ArchiveChoice:
         if not self.is_alone and DATABASE in (columns or ()):
             raise UsageError(f"the column {DATABASE} is of archives alone", hint="Add --archive PATH, or leave it out.")
 
-    def refuse(self, given: Mapping[str, bool], why: str) -> None:
+    def refuse(self, given: Mapping[str, bool], why: str, hint: str = "") -> None:
         """Refuse options that have no meaning here.
 
         Args:
             given: Whether each option is given.
             why: What does not go with it, as the end of a sentence.
+            hint: What to do instead.
 
         Raises:
             UsageError: One is given.
         """
         for name, is_given in given.items():
             if is_given:
-                raise UsageError(f"{name} does not go with {why}")
+                raise UsageError(f"{name} does not go with {why}", hint=hint)
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,6 +36,11 @@ from auditctl.log.snapshot import START, Snapshot
 from auditctl.output import Sink
 from auditctl.text import plural
 
+_NO_MANIFEST = (
+    "What proves archived rows is in their files: verify these by auditctl verify --archive PATH. For a manifest, bring"
+    " the months back first: auditctl restore-archive MONTH"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Since:
@@ -124,8 +129,9 @@ def export(
     )  # fmt: skip
     choice.require_columns(columns)
     if choice.is_used:
+        choice.refuse({"--manifest": has_manifest}, "--archive and --everywhere", _NO_MANIFEST)
         choice.refuse({
-            "--manifest": has_manifest, "--committed-since": committed_since is not None,
+            "--committed-since": committed_since is not None,
             "--snapshot-file": snapshot_file is not None,
         }, "--archive and --everywhere")  # fmt: skip
         with ignoring_broken_pipe():

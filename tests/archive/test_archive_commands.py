@@ -164,6 +164,16 @@ def test_an_altered_file_ends_with_3_and_its_name(alone: RunAuditctl, folder: Pa
     assert "month=2026-04/part-0001.parquet is missing" in alone("log", "--limit", "1000", check=3).err
 
 
+def test_a_month_that_was_copied_without_its_manifest_is_named(alone: RunAuditctl, folder: Path) -> None:
+    assert "not read" not in alone("log", "--limit", "1", check=0).err
+    (manifest,) = folder.glob("*/month=2026-04/_manifest.json")
+    manifest.unlink()
+    done = alone("log", "--since", "2026-04-01", "--until", "2026-05-01", check=0)
+    assert done.out == ""
+    assert "2026-04 of " in done.err
+    assert "is not read, for want of a manifest: a month is being archived, or was not copied whole" in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from auditctl.evidence import key_files
 from auditctl.evidence.sealing_keys import SealingKeys
-from tests.support import sealing, verified_archive
+from tests.support import archiving, sealing, verified_archive
 from tests.support.archived_months import write_month
 from tests.support.retaining import fill, months
 
@@ -63,3 +63,19 @@ def test_a_month_that_no_event_records_and_another_tree_are_found(
     conn.execute("update auditctl.block set hashes = set_byte(hashes, 7, 0) where number = 1")
     done = auditctl("verify", "--archive", folder, "--everywhere", check=3)
     assert "month=2020-01 has another tree of" in done.out
+
+
+def test_a_mistyped_path_is_not_taken_for_lost_files(
+    conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl
+) -> None:
+    archiving.fill(conn, "2020-01", "2020-02")
+    auditctl("archive", "--to", tmp_path / "cold", check=0)
+    auditctl("maintain", check=0)
+    found = auditctl("verify", "--archive", tmp_path / "cold", check=0).out
+    assert f"were compared: database={conn.info.dbname}/month=2020-01 to 2020-02\n" in found
+    for command, code in (("log", 3), ("verify", 2)):
+        error = auditctl(command, "--everywhere", "--archive", tmp_path / "cool", check=code).err
+        assert f"{tmp_path}/cool has no archived month" in error
+        assert "hint: Name the folder in which database=NAME is." in error
+        assert f"was written to {tmp_path}/cold" in error
+        assert "Restore it" not in error
