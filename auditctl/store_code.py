@@ -84,7 +84,8 @@ def find_changes(conn: psycopg.Connection[Any], *, replaced: bool = False) -> li
     expected = _expected(str(resources.folder("sql")))
     seen: Counter[tuple[str, Function]] = Counter()
     found = set()
-    for kind, name, source, is_definer, settings in _read(conn):
+    query = resources.sql_text("queries/store_code.sql").encode()
+    for kind, name, source, is_definer, settings in conn.execute(query).fetchall():
         if replaced and kind not in ("table", "foreign"):
             continue
         if kind == "function":
@@ -101,13 +102,6 @@ def find_changes(conn: psycopg.Connection[Any], *, replaced: bool = False) -> li
         if not is_ours:
             found.add(name if kind in ("table", "foreign") else f"{_KINDS[kind]} {name}")
     return sorted(found)
-
-
-def _read(conn: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
-    """Return what sql/queries/store_code.sql finds; to compile that query takes ten times as long as to run it."""
-    with conn.transaction():
-        conn.execute("set local jit = off")
-        return conn.execute(resources.sql_text("queries/store_code.sql").encode()).fetchall()
 
 
 def require_unchanged(conn: psycopg.Connection[Any], *, replaced: bool = False) -> None:

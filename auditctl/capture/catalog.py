@@ -35,18 +35,17 @@ from auditctl.names import TRIGGER_SCHEMA
 
 @contextmanager
 def transaction(conn: Connection, *, lock_timeout: str | None = None) -> Iterator[None]:
-    """Run the block in one transaction that plans each query of a function once, and compiles none.
+    """Run the block in one transaction that plans each query of a function once.
 
-    Both would take most of the time of queries of the catalog: JIT, and the five plans for given parameters that
-    PostgreSQL makes before it makes one for all.
+    The five plans for given parameters that PostgreSQL makes before it makes one for all would take most of the time of
+    queries of the catalog.
 
     Args:
         conn: The connection.
         lock_timeout: How long a statement waits for a lock, such as `5s`; None for the server's setting.
     """
     with database.transaction(conn, lock_timeout=lock_timeout):
-        for name, value in (("jit", "off"), ("plan_cache_mode", "force_generic_plan")):
-            conn.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
+        conn.execute("select pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)")
         yield
 
 

@@ -73,7 +73,6 @@ def examine(
     lenient.read(conn)
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
-        conn.execute("set local jit = off")  # compiling the queries takes longer than running them
         return _displaced(conn) or _in_place(conn, today, server_version, limit, only, reads_files=reads_files)
 
 

@@ -117,7 +117,6 @@ class Sealer:
     def _transaction(self) -> Iterator[None]:
         with database.errors_translated(), self.reader.transaction():
             self.reader.execute("set transaction isolation level repeatable read")
-            self.reader.execute("set local jit = off")
             (by,) = self.reader.execute("select auditctl.begin_sealing()").fetchone() or (None,)
             if by is not None:
                 raise SealingBusy(f"another seal is running: {by}", hint="One process seals a log at a time.")

@@ -6,5 +6,4 @@ lock table auditctl.activity in access share mode;
 
 select
     pg_catalog.set_config('client_encoding', 'UTF8', true),
-    pg_catalog.set_config('jit', 'off', true),
     pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditctl.capture import catalog
 from tests.support.capturing import audit
 
 if TYPE_CHECKING:
@@ -123,10 +122,3 @@ def test_the_owner_of_a_table_is_told_who_may_audit_it(
             f"hint: Ask the DBA for: auditctl grant admin {owner.name}. "
             "Use a superuser, or the login that ran `auditctl install`."
         ]
-
-
-def test_queries_of_the_catalog_are_not_compiled(conn: psycopg.Connection) -> None:
-    conn.execute("set jit = on")
-    with catalog.transaction(conn):
-        assert conn.execute("show jit").fetchone() == ("off",)
-    assert conn.execute("show jit").fetchone() == ("on",)

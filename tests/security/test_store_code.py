@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from auditctl import database, resources, store, store_code
+from auditctl import database, store, store_code
 from auditctl.doctor.examine import examine
 from auditctl.errors import StoreError
 from tests.fixtures.databases import GUARD_OFF, connect
@@ -111,24 +111,6 @@ def mallory_name(dsn: str) -> str:
 def test_nothing_is_found_in_a_store_as_installed(db: str) -> None:
     with database.connect(db) as conn:
         assert store_code.find_changes(conn) == []
-
-
-def test_the_comparison_is_not_compiled(conn: psycopg.Connection) -> None:
-    plan = "explain " + resources.sql_text("queries/store_code.sql")
-    conn.execute("set jit = on; set jit_above_cost = 0")
-    compiled: list[bool] = []
-
-    class Watched(psycopg.Cursor[Any]):
-        def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
-            if b"part as (" in (query if isinstance(query, bytes) else query.encode()):
-                text = "\n".join(row[0] for row in psycopg.Cursor(self.connection).execute(plan.encode()))
-                compiled.append("JIT" in text)
-            return super().execute(query, *arguments, **options)
-
-    conn.cursor_factory = Watched
-    assert store_code.find_changes(conn) == []
-    assert compiled == [False]
-    assert conn.execute("show jit").fetchone() == ("on",)
 
 
 def test_whatever_a_member_of_the_owner_puts_into_the_store_is_found_before_it_runs(db: str, mallory: str) -> None:

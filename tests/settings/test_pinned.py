@@ -50,6 +50,7 @@ HOSTILE = {
     "default_table_access_method": "nowhere",
     "createrole_self_grant": "set, inherit",
     "check_function_bodies": "off",
+    "jit": "on",
 }
 """Another value of every setting that the tool pins."""
 
