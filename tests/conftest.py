@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,9 @@ IGNORED_IN_THE_BACKGROUND = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 MOST_CORES = 8
 """How many cores the tests use: each worker has a server of its own."""
 
+QUICK_CASES = 1
+"""How many cases of a test on a database are quick: `make test` shall end within minutes."""
+
 KEPT = ("AUDITCTL_TEST_BINDIR", "AUDITCTL_TEST_CHROMIUM", "AUDITCTL_TEST_SCREENSHOTS", "AUDITCTL_TEST_SLOW_MS")
 
 
@@ -73,6 +77,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers for a core, or nearly: a test waits two fifths of its time, for its server or by intention."""
     return min(os.cpu_count() or 1, MOST_CORES) * 3 // 2 + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what takes long for there is much of it: further cases of a test on a database, and a browser."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        cases[test := item.nodeid.partition("[")[0]] += 1
+        if "browser" in fixtures or ("server" in fixtures and cases[test] > QUICK_CASES):
+            item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 
 def rows(db: str, query: str) -> list[tuple[Any, ...]]:
     with connect(db) as conn:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def managed(template: NoopExecutor, empty_db: str, login: MakeLogin) -> tuple[str, str, str]:

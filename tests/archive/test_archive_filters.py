@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Texts = dict[str, list[str]]
 
+pytestmark = pytest.mark.slow
+
 NAMES = [row.name for row in FILTERS]
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Texts = dict[str, str | list[str]]
 
+pytestmark = pytest.mark.slow
+
 ALICE = Recorded()
 LOG = (
     ALICE,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from auditctl.evidence.sealing_keys import SealingKeys
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from auditctl.archive.engines import Engine
 
+pytestmark = pytest.mark.slow
+
 KEYS = ("1", "2", "3", '4"\\')
 NAMES = ("shop.a", "shop.b")
 

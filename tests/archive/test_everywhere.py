@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 
 def prepare(dsn: str) -> None:
     """An object whose key changes in March and in April, with others, over four months that have partitions."""

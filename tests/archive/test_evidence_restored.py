@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from auditctl.archive.manifest import Manifest
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 DROP: LiteralString = """
     drop table if exists saved_{1};
     create table saved_{1} as table auditctl.event_{1};

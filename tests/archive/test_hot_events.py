@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 UNTIL = ("--until", "2021-01-01")
 READ: list[tuple[str, ...]] = [
     ("log", *UNTIL, "--format", "jsonl"), ("export", *UNTIL, "--format", "csv"),

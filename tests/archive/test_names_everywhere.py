@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.archived import move_month
 from tests.support.recorded import Recorded, ids, record, switch_lookups_off
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 TARGET = """
     insert into auditctl.target (target, key_columns, key_types)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from auditctl.evidence.sealing_keys import SealingKeys
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parent.parent / "evidence" / "foreign.go"
 
 

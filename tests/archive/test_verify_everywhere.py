@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(db: str, conn: psycopg.Connection, tmp_path: Path) -> Path:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 COPIED = re.compile(r"^COPY auditctl\.(\w+) .*?;\n(.*?)^\\\.$", re.DOTALL | re.MULTILINE)
 
 

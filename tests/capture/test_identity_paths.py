@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
 from psycopg import sql
 
 from auditctl import database
@@ -13,6 +14,8 @@ from tests.fixtures.databases import connect
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
+
+pytestmark = pytest.mark.slow
 
 
 FAST = """

@@ -22,6 +22,8 @@ from tests.support.capturing import audit, events, pending
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 MASKED = {"$masked": True}
 LISTS = st.none() | st.lists(st.sampled_from("abc"), unique=True, max_size=3).map(tuple)
 RULES = st.lists(

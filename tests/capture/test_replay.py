@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from auditctl.database import Connection
     from tests.support.kinds import Kind
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = ("control", "live", "rebuilt")
 """Where the table is unaudited, audited, and filled from the log."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
+import pytest
 
 from tests.fixtures.databases import connect
 from tests.support.capturing import audit
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fixtures.databases import MakeLogin
+
+pytestmark = pytest.mark.slow
 
 LIMITS = {
     "idle_in_transaction_session_timeout": "ends a session that waits",

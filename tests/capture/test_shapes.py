@@ -18,6 +18,8 @@ from tests.support.scenarios import NAMES
 if TYPE_CHECKING:
     import psycopg
 
+pytestmark = pytest.mark.slow
+
 OWN_NAMES = (
     "new", "old", "tg_op", "tg_relid", "tg_table_name", "v_old", "v_new", "v_who", "v_target_id",
     "v_previous_target_id",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 EVIL = "\x1b]0;x\x07\x1b[2J\u009b31m\x7f\u202e\u2066\u200b\ufeff\U000e0041\x08é日"
 """What moves a cursor, renames a window, hides or reverses text; and two letters."""
 

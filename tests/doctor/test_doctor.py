@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 COMPANY = """
     create role company_web login; create role company_auditor login; create role company_owner nologin;
     create schema company authorization company_owner;

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 APPLY = "auditctl apply --yes"
 UPDATE = "auditctl_triggers.public__a__update"

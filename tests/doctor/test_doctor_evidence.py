@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl.doctor.model import Finding, Severity
 from tests.support import sealing
 from tests.support.doctoring import found
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 OF_EVIDENCE = ("seal_late", "anchor_late", "verify_late")
 

@@ -16,6 +16,8 @@ from tests.support.doctoring import carry_out, examine_and_repair, found
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 CRITICAL, WARNING, NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 GUARD = ("auditctl_guard_ddl", "auditctl_guard_drop")
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 THIS = f"auditctl.event_{month(0):%Y_%m}"
 NEXT = f"auditctl.event_{month(1):%Y_%m}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 GUARDS: LiteralString = "alter table auditctl.event_2020_01 disable trigger all;"
 
 

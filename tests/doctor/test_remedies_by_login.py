@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 SHOP = """
     create schema shop authorization {0}; grant usage on schema shop to public; set role {0};
     create table shop.cart (id int primary key); create table shop.visit (id int);

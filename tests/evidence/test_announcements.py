@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 TOGGLE = "alter table item disable trigger auditctl_update; alter table item enable always trigger auditctl_update"
 REPLACE = (
     "create or replace function auditctl_triggers.public__item__update() returns trigger language plpgsql "

@@ -10,6 +10,8 @@ from auditctl.evidence.compare import Altered, Row, differences
 from auditctl.evidence.leaf import CHECK_BYTES, CHECKED
 from auditctl.evidence.sealer import MAX_EVENTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(20)
 def test_the_largest_block_is_compared_in_time_proportional_to_its_events() -> None:

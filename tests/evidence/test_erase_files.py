@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
+import pytest
+
 from tests.evidence.test_erase_sealed import write
 from tests.support.leaves import seal
 from tests.support.recorded import Recorded
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 FILES: LiteralString = """
     select c.oid::regclass::text, pg_relation_filepath(c.oid)

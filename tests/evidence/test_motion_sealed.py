@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from auditctl import database
 from auditctl.evidence import verifier
 from auditctl.evidence.verifier import Choice
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 TABLES = """
     create schema shop; create schema stock;

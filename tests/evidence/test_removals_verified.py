@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl import database
 from auditctl.evidence import verifier
 from tests.support.retaining import LONG_AGO, fill, hold, keep, months, upkeep
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 
 def findings(db: str) -> tuple[list[str], int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl import database
 from auditctl.evidence import verifier
 from auditctl.retention import maintain
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_seal_between_two_steps_of_a_move_finds_them_announced(

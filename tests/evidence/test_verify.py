@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support import sealing
 from tests.support.verifying import Log, fill, sealed_log
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 log = sealed_log
 

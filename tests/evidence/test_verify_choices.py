@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from auditctl.evidence import sealing_keys
 from auditctl.evidence.note import COSIGNATURE, Signer
 from tests.support import sealing
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 log = sealed_log
 

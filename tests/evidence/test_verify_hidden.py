@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 log = sealed_log
 
 FORGED = """

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from auditctl.evidence.sealing_keys import SealingKeys
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def log(db: str, tmp_path: Path, auditctl: RunAuditctl) -> Iterator[Log]:

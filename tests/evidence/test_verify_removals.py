@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 def test_erased_values_and_deleted_months_are_notes_and_what_else_changes_is_found(
     db: str, conn: psycopg.Connection, tmp_path: Path, auditctl: RunAuditctl

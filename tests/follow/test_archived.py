@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.fixtures.databases import connect
 from tests.fixtures.templates import begin_with
 from tests.support.archived import move_month
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 WARNING = "warning: events of {} may not have been written: they are in the archive {} alone"
 

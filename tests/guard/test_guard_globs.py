@@ -19,6 +19,8 @@ from tests.support.capturing import audit, events, pending
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 CHARACTERS = "ab é表😀\n*?[]!-^\\$%_'\"."
 NAMES = st.text(CHARACTERS, min_size=1, max_size=5).filter(lambda name: len(name.encode()) <= IDENTIFIER_BYTES)
 PARTS = st.text("ab é表*?[]!-^\\$%_'", min_size=1, max_size=8) | NAMES.map(quoted)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 MONTH = "(select max(c.oid::regclass::text) from pg_class as c where c.relname ~ '^event_2' and c.relkind = 'r')"
 
 CHANGES: list[LiteralString] = [

@@ -25,6 +25,8 @@ from tests.integrations.wire import Traffic, Wire
 if TYPE_CHECKING:
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 db_template = templates.begin_with(templates.audited(THING, "thing"))
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "applications.md"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 LONG = "ü" * 700
 KEYS = (
     "", " ", "-1", "--help", "a/b", "100%", "%41", "a?b=c", "a#b", "a+b", "a b", "a&id=c", "..", ".", "'", '"', "\\",

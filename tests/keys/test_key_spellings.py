@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from auditctl.database import Connection
     from auditctl.demo.server import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 
 Case = tuple[LiteralString, LiteralString, tuple[str, ...], tuple[str, ...]]

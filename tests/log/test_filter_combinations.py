@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl.log.filters import FILTERS
 from tests.log.test_filters import found
 from tests.support.filter_cases import RANDOM, random_events
@@ -12,6 +14,8 @@ from tests.support.recorded import minutes, record
 
 if TYPE_CHECKING:
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 
 def test_random_combinations_select_what_plain_python_selects(conn: psycopg.Connection) -> None:

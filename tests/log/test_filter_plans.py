@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from auditctl.database import Connection
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 60_000
 
 LOG = """

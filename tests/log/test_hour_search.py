@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from auditctl.database import Connection
 
+pytestmark = pytest.mark.slow
+
 LOG = """
     insert into auditctl.event (occurred_at, actor, actor_kind, db_user, target, target_id, action, new_values)
     select timestamptz '2024-11-01 08:00+00' + day * interval '1 day' + minute * interval '15 minutes',

@@ -10,12 +10,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.recorded import Recorded, documents, record
 
 if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 
 def on_terminal(db: str, *arguments: str, **environment: str) -> str:

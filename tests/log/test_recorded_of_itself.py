@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 FILE = '[[table]]\nname = "note"\nlabel = "Note"\n[[event]]\nname = "auth.login"\nenabled = false\n'
 
 READING: dict[str, list[str]] = {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from auditctl.database import Connection
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 20_000
 
 LOG = """

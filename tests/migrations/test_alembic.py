@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 def rules(conn: psycopg.Connection) -> dict[str, Rule]:
     return {rule.name: rule for rule in rule_store.read(conn)}

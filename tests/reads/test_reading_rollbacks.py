@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import pytest
+
 from tests.fixtures.databases import GUARD_OFF
 from tests.support.capturing import audit
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 
 TRIGGERS: LiteralString = """

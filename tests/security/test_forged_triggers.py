@@ -14,6 +14,8 @@ from tests.support.capturing import audit, pending
 if TYPE_CHECKING:
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 ROLES: dict[str, list[str]] = {
     "stranger": [],
     "app": ["auditctl_app"],

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 TABLES: LiteralString = """
     create schema s;
     create table s.a (junk text, id integer primary key, secret text, pub text);

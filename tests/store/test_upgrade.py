@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
     from tests.support.next_version import NextVersion
 
+pytestmark = pytest.mark.slow
+
 FORMER = """
     set role auditctl_owner;
     create function auditctl_internal.former() returns integer language sql as 'select 1';

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from tests.fixtures.databases import connect
 from tests.log.test_filters import found
@@ -14,6 +15,8 @@ from tests.support.retaining import fill, index_a_part, keep, months, recorded
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
+
+pytestmark = pytest.mark.slow
 
 INDEXES = """
     select x.indrelid::regclass::text, count(*)

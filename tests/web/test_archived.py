@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     ServeReader = Callable[[str | None], Client]
 
+pytestmark = pytest.mark.slow
+
 ODD = '{"note": "</td><b>\\"", "deep": {"a": [1.10, null]}, "secret": {"$masked": true}, "long": "' + "y" * 3000 + '"}'
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 EVERY = ["create", "update", "delete", "truncate"]
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 ODD = [
     Recorded(actor="System", target_id="=1+1"),
     Recorded(actor="(System)", target_id="<b>&amp;\"'"),

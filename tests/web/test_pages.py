@@ -22,6 +22,8 @@ from tests.support.recorded import START, Recorded, record
 if TYPE_CHECKING:
     from auditctl.database import Connection
 
+pytestmark = pytest.mark.slow
+
 MONTHS = ("2026-03-01", "2026-04-01", "2026-06-01")
 """Months with a partition; events of the others are in the DEFAULT partition."""
 
