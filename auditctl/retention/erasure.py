@@ -192,10 +192,7 @@ def _query(conn: Connection, name: str, erasures: Sequence[Erasure]) -> list[tup
         }
         for one in erasures
     ]
-    query = resources.sql_text(f"queries/{name}.sql").encode()
-    with database.transaction(conn):
-        conn.execute("set local jit = off")  # compiling the query takes longer than running it
-        return conn.execute(query, {"erasures": Jsonb(described)}).fetchall()
+    return conn.execute(resources.sql_text(f"queries/{name}.sql").encode(), {"erasures": Jsonb(described)}).fetchall()
 
 
 @contextmanager

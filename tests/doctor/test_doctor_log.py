@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
-THIS = f"auditctl.event_{month(0):%Y_%m}"
-NEXT = f"auditctl.event_{month(1):%Y_%m}"
-LAST = f"auditctl.event_{month(3):%Y_%m}"
+THIS, NEXT, LAST = (f"auditctl.event_{month(n):%Y_%m}" for n in (0, 1, 3))
 
 STRANGER = """
     create function public.swallow() returns trigger language plpgsql as $$ begin return null; end $$;
