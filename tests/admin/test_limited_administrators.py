@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 LIMIT = '[admin]\ntables = ["shop.cart", "billing.*"]\n'
 RULES = "select coalesce(array_agg(concat_ws(' ', name, mask::text) order by position), '{}') from auditctl.rule"
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 REFUSED = "UA003"
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 BASELINE = '{"baseline": true, "note": {"baseline": 1}}'
 DEEPER = '{"note": {"baseline": 1}}'
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from auditctl.archive.manifest import Manifest
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 def values(folder: Path, column: str = "new_values") -> dict[int, str]:
     found: dict[int, str] = {}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from auditctl.archive.manifest import Manifest
     from auditctl.archive.tree_nodes import TreeNode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def log(db: str, conn: psycopg.Connection, tmp_path: Path) -> psycopg.Connection:

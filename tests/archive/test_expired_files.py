@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 DELETED = "select month, deleted_at is not null from auditctl.archived_month where expired_at is not null order by 1"
 
 

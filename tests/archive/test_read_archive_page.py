@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs" / "how-to" / "read-archive.md"
 MONTHS = ("2026-01", "2026-02")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 WHOLE: LiteralString = "select (e.*)::text from auditctl.event as e where target not like 'auditctl.%' order by 1"
 SHAPE: LiteralString = """
     select c.relname::text, c.relacl::text, c.relrowsecurity, pg_get_expr(c.relpartbound, c.oid),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 TABLES: LiteralString = """
     create table plain (id int primary key, v text, w text);
     create table keyless (id int, v text, w text);

@@ -11,6 +11,8 @@ from psycopg import sql
 
 from tests.support.capturing import apply, audit, pending, plan
 
+pytestmark = pytest.mark.slow
+
 SECRETS = ("wxyz", "wzzz", "hush")
 """Values that no event may hold; no hash looks like them."""
 

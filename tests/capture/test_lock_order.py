@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from auditctl.capture.plan import Plan
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 FILE = "".join(f'[[table]]\nname = "public.{name}"\nexclude = ["v"]\n' for name in "ab")
 
 TABLES = "create table a (id int primary key, v text); create table b (id int primary key, v text)"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+pytestmark = pytest.mark.slow
+
 FILE = document.dump((Rule("public.parted", DEFAULT),), (), Retention())
 DETACH = "alter table parted detach partition part_1"
 ATTACH = "alter table parted attach partition part_1 for values in (1)"

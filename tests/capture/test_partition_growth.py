@@ -14,6 +14,8 @@ from tests.support.replaying import changes
 if TYPE_CHECKING:
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def owner(db: str, conn: psycopg.Connection, login: MakeLogin) -> Login:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CREATE, UPDATE, DELETE, TRUNCATE = DEFAULT
 
-pytestmark = pytest.mark.usefixtures("unguarded")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unguarded")]
 """What happens to capture where nobody may create event triggers; with the guard, see test_guard_*."""
 
 TREE = """

@@ -16,6 +16,8 @@ from tests.support.capturing import audit, lines
 if TYPE_CHECKING:
     import psycopg
 
+pytestmark = pytest.mark.slow
+
 DDL: tuple[LiteralString, ...] = (
     "create table s.new (id int primary key)",
     "alter table s.old rename to older",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 CREATE, UPDATE, DELETE, TRUNCATE = DEFAULT
 
 HOSTILE = [

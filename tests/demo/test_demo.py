@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from auditctl.demo.company import Company
     from tests.fixtures.command import Result, RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 NONSENSE = {
     "AUDITCTL_DSN": "nonsense",
     "PGHOST": "nowhere",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 CRITICAL, NOTICE = Severity.CRITICAL, Severity.NOTICE
 
 OWNER = "set role auditctl_owner; {} reset role;"

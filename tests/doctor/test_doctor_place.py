@@ -14,6 +14,8 @@ from tests.support.doctoring import carry_out, found
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 DISPLACED = [
     ("update auditctl.place set written_at = now()", "was restored from a dump"),
     ("update auditctl.place set relation = 1, written_in = pg_current_xact_id()::xid", "was restored from a dump"),

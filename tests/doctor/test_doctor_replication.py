@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from auditctl.doctor.model import Finding, Severity
 from tests.support.capturing import audit
@@ -15,6 +16,8 @@ from tests.support.doctoring import carry_out, found
 
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 
 def subscribe(conn: psycopg.Connection, *relations: str) -> None:

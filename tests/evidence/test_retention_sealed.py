@@ -14,6 +14,8 @@ from tests.support.retaining import LONG_AGO, fill, hold, keep, months, upkeep
 if TYPE_CHECKING:
     import psycopg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def log(conn: psycopg.Connection) -> psycopg.Connection:

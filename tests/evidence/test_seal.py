@@ -22,6 +22,8 @@ from tests.support.capturing import audit
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 
 db_template = templates.begin_with(
     templates.audited("create table item (id int primary key, v text)", "item"), fixture="audited"

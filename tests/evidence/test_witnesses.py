@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 WITNESSES = [Signer.generate(f"w{n}.example") for n in range(2)]
 KEYS = [Verifier(signer.verifier.name, COSIGNATURE, signer.verifier.key) for signer in WITNESSES]
 

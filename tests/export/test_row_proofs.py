@@ -19,6 +19,8 @@ from tests.support.recorded import Recorded, label, minutes, record
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 EVENTS = (
     Recorded(at=minutes(0), actor='=two\nlines, "quoted"\r\n', target_id="@1", ip="10.1.0.0/16"),
     Recorded(at=minutes(1), actor=None, kind="system", ip="2001:db8::1", context='{"reason": "-because"}'),

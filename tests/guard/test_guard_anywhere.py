@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 SETTINGS: LiteralString = """
     set standard_conforming_strings = off; set escape_string_warning = off; set quote_all_identifiers = on;
     set search_path = s, public; set DateStyle = 'German'; set client_min_messages = error; set row_security = off;

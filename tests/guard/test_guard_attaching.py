@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:

@@ -9,6 +9,8 @@ from auditctl import database
 from auditctl.capture import rule_store
 from tests.support.capturing import apply, audit, events, pending
 
+pytestmark = pytest.mark.slow
+
 MASKED = {"$masked": True}
 
 GLOB = """

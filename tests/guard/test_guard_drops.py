@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 TABLES: LiteralString = """
     create schema d;
     create type d.mood as enum ('good');

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 TABLES: LiteralString = """
     create schema s; create schema t;
     create table s.a (id integer primary key, v text);

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def db_template(server: EmbeddedServer, template: NoopExecutor, owner_name: str) -> Iterator[str]:

@@ -14,6 +14,8 @@ from tests.support.capturing import audit, events, pending
 if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 BACK: list[LiteralString] = [
     "alter table a drop column s, add column s text",
     "alter table a drop column s; alter table a add column s text",

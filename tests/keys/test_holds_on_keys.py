@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "select target, target_id from auditctl.event where target !~ '^auditctl' order by 1, 2"
 MOVED = (
     "insert into auditctl.event (occurred_at, actor, actor_kind, target, target_id, action) "

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 TABLE: LiteralString = "create table t (id int not null, code text not null, region text not null, note text)"
 
 INDEXES: list[tuple[LiteralString, str | None]] = [

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 Rows = list[tuple[int, int, int, int]]
 
 

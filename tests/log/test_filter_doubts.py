@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.recorded import Recorded, minutes, record
 
 if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 NOBODY = "Nobody is called ailce: nothing is excluded. Did you mean alice?\n"
 

@@ -14,6 +14,8 @@ from tests.support.recorded import Recorded, record
 if TYPE_CHECKING:
     import psycopg
 
+pytestmark = pytest.mark.slow
+
 BOUNDS = """
     select relid::regclass::text, pg_get_expr(c.relpartbound, c.oid)
       from pg_partition_tree('auditctl.event') join pg_class as c on c.oid = relid

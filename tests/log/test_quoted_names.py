@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 TABLES = {
     "billing.customer": ['"billing"."customer"', 'billing."customer"', '"billing".customer', 'BILLING."customer"'],
     "billing.Customer": ['billing."Customer"', '"billing"."Customer"', 'Billing."Customer"', "billing.Customer"],

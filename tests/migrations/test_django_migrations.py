@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.databases import Login
 
+pytestmark = pytest.mark.slow
+
 MODELS = """
 class Customer(models.Model):
     name = models.TextField(null=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 SHOP = """
     create schema shop authorization {0};
     set role {0};

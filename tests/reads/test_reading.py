@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from tests.fixtures.databases import connect
@@ -13,6 +14,8 @@ from tests.support.reading import SALARY, audit_reads, read_count, reads, run
 
 if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
+
+pytestmark = pytest.mark.slow
 
 SELECT: LiteralString = "select * from salary where id = 1"
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 ROWS = """
     create type mood as enum ('sad', 'glad');
     create table t (

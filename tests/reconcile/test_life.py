@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.reconcile.test_reconcile import found, past
 from tests.support.capturing import audit
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.fixtures.command import RunAuditctl
+
+pytestmark = pytest.mark.slow
 
 
 def test_keys_that_change_hands_are_followed(conn: psycopg.Connection, db: str, auditctl: RunAuditctl) -> None:

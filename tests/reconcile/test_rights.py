@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 
 def test_row_security_hides_nothing_from_a_comparison(
     conn: psycopg.Connection, db: str, auditctl: RunAuditctl, login: MakeLogin

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl import coverage, database, manifest
 from auditctl.capture import config_history
 from auditctl.doctor import clear_values
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from auditctl.database import Connection
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
+
+pytestmark = pytest.mark.slow
 
 COMMANDS = (
     "log --limit 3", "log --verbose --target item", "log --target auditctl.* --limit 500 --format jsonl",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
-pytestmark = pytest.mark.usefixtures("template")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("template")]
 
 
 def members(dsn: str) -> list[tuple[str, str, str]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import Login, MakeLogin
 
+pytestmark = pytest.mark.slow
+
 LOGGED_ACTIONS: LiteralString = """
     create schema if not exists audit;
     create table audit.logged_actions (

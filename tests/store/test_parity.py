@@ -210,6 +210,7 @@ def test_functions_are_for_whom_they_are_made(conn: psycopg.Connection) -> None:
     assert {name: roles for name, roles in granted if roles != ["auditctl_reader"]} == {
         "add_cosignatures": ["auditctl_admin"],
         **{name: ["auditctl_admin"] for name in ("append_block", "begin_sealing", "change_capture", "summarize_month")},
+        "value_index_work": ["auditctl_admin"],
         **{name: ["auditctl_admin"] for name in ("announce_expiry", "end_expiry")},
         **{name: ["auditctl_admin"] for name in ("baseline_tables", "end_baseline", "record_baseline")},
         **{name: ["auditctl_admin"] for name in ("audit_table", "refresh_capture", "release_table", "unaudit_table")},

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from auditctl.demo.server import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 TABLES: LiteralString = """
     create schema s;
     create table s.masked (junk text, id integer primary key, secret text, pub text);

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 APPLICATION: LiteralString = """
     create schema app; create schema "My App";
     create table app.plain (junk text, id int primary key, note text); alter table app.plain drop column junk;

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from auditctl.demo.server import EmbeddedServer
     from tests.fixtures.command import RunAuditctl
 
+pytestmark = pytest.mark.slow
+
 PLACES: LiteralString = """
     select c.relname::text, coalesce(s.spcname::text, '')
       from pg_class as c left join pg_tablespace as s on s.oid = c.reltablespace

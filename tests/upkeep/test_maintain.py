@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.retaining import fill, hold, keep, months, partitions, recorded, upkeep
 from tests.support.schema import describe
 
 if TYPE_CHECKING:
     import psycopg
+
+pytestmark = pytest.mark.slow
 
 NEWEST = ["event_default"]
 

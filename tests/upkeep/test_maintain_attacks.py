@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.databases import MakeLogin
 
+pytestmark = pytest.mark.slow
+
 TABLES = """
     select c.oid::regclass::text from pg_class as c
      where c.relnamespace = 'auditctl'::regnamespace and c.relkind in ('r', 'p') and c.relname ~ '^event'

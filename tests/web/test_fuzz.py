@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.web import Client, Page, ServePage
 
+pytestmark = pytest.mark.slow
+
 MARK = "\"'><script>mark</script>"
 
 VALUES = st.one_of(

@@ -23,6 +23,8 @@ from tests.web.test_pictures import listed
 if TYPE_CHECKING:
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 CELL = re.compile(r'<td role="cell" class="level-(\d)"><a href="([^"]+)" title="([^"]+)">([^<]*)<')
 CHANGE = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When clocks in Berlin go back, from three to two."""

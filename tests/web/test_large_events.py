@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 ROOM = 2_500_000
 """Bytes that a page has at most."""
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import ServePage
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "0123456789abcdef" * 2
 DOCS = Path(__file__).parents[2] / "docs"
 

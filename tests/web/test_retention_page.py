@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.web import Client
 
+pytestmark = pytest.mark.slow
+
 PLAN, APPLY, PAGE = "/retention/plan", "/retention/apply", "/retention"
 
 

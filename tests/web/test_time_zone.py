@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auditctl.web.render.templates import STATIC
 from auditctl.web.routes import ROUTES, Access
 from tests.support.recorded import Recorded, label, record
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.fixtures.command import RunAuditctl
     from tests.fixtures.web import Client
+
+pytestmark = pytest.mark.slow
 
 TIME = re.compile(r'<time datetime="([^"]*)"[^>]*>([^<]*)</time>')
 ABBREVIATIONS = {

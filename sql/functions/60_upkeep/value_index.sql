@@ -62,7 +62,7 @@ as $auditctl$
         m.partition, m.first, x.indexrelid::regclass,
         -- Of the condition `occurred_at < '2026-11-22 05:00:00+00'::timestamp with time zone`.
         case when x.indpred is not null
-            then coalesce(substring(pg_get_expr(x.indpred, x.indrelid) from '^\(occurred_at < ''([^'']+)''')::timestamptz, '-infinity') end,
+            then coalesce(substring(pg_get_expr(x.indpred, x.indrelid) from e'^\\(occurred_at < ''([^'']+)''')::timestamptz, '-infinity') end,
         x.indisvalid and comment.text is not null
     from auditctl_internal.month_partitions() as m
     join pg_index as x on x.indrelid = m.partition
@@ -70,7 +70,7 @@ as $auditctl$
     cross join lateral (
         select case when d = auditctl_internal.value_index_comment() then d end as text from obj_description(i.oid, 'pg_class') as d
     ) as comment
-    where comment.text is not null or i.relname like 'event\_%\_values\_before\_%'
+    where comment.text is not null or i.relname like e'event\\_%\\_values\\_before\\_%'
 $auditctl$;
 comment on function auditctl_internal.value_indexes is
     'The indexes that lead filters to recorded values: of a whole month, or of its events before a time; one that was not completed is not ready';
