@@ -49,7 +49,7 @@ test test-slow test-all test-engines: export PYTHONDONTWRITEBYTECODE :=
 test: $(COMPILED_STAMP) ## run the tests; ARGS="-k name" chooses some
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 
-test-slow: $(TEST_STAMP) ## run the tests that wait or need other servers, which test leaves out
+test-slow: $(TEST_STAMP) ## run what test leaves out: slow tests, further cases, and those that need a browser or other servers
 	@$(BIN)/pytest -m "slow and not spark" $(ARGS)
 
 test-all: $(TEST_STAMP) ## run the tests of the database on PostgreSQL 14 to 18; VERSIONS="14 18" chooses some

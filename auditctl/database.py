@@ -113,6 +113,7 @@ def connect(dsn: str = "") -> Iterator[Connection]:
                 hint=f"auditctl needs PostgreSQL {MINIMUM_SERVER_VERSION // 10000} or newer.",
             )
         _pin_settings(conn)
+        lenient.adapt_json(conn)
         yield conn
 
 
@@ -267,7 +268,7 @@ def read_transaction(conn: Connection, begin: str = "queries/read_transaction.sq
     Raises:
         DatabaseError: A statement of the block failed.
     """
-    lenient.read(conn)
+    lenient.adapt(conn)
     with errors_translated(), transaction(conn):
         conn.execute(resources.sql_text(begin).encode(), prepare=False)  # several statements
         yield

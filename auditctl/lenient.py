@@ -1,4 +1,4 @@
-"""Reads what the log recorded, whatever it is: text that is not UTF-8, and times that Python cannot have."""
+"""Reads what the log recorded, whatever it is: text that is not UTF-8, and times and JSON that Python cannot have."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.postgres import adapters
 from psycopg.pq import Format
+from psycopg.types.json import JsonbLoader
 
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 """Stands for each earlier time, such as one BC and -infinity; in each zone it is one that Python can have."""
@@ -45,7 +46,24 @@ class _Time(Loader):
         return EARLIEST if text.startswith((b"-", b"0001")) or text.endswith(b"BC") else LATEST
 
 
-def read(context: AdaptContext) -> None:
-    """Make a connection read leniently from now on."""
+class _Json(JsonbLoader):
+    """Reads JSON; what is too deep for Python, or has a number with too many digits, is an object that says so."""
+
+    def load(self, data: Buffer) -> Any:
+        """Return the document."""
+        try:
+            return super().load(data)
+        except (RecursionError, ValueError):
+            return {"unreadable": f"{len(data)} bytes"}
+
+
+def adapt_json(context: AdaptContext) -> None:
+    """Let no JSON end a query of a connection from now on."""
+    for name in ("json", "jsonb"):
+        context.adapters.register_loader(name, _Json)
+
+
+def adapt(context: AdaptContext) -> None:
+    """Let no text and no time end a query of a connection from now on."""
     for name, loader in (("text", _Text), ("name", _Text), ("timestamptz", _Time)):
         context.adapters.register_loader(name, loader)

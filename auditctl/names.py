@@ -63,3 +63,6 @@ STORE_WAIT: Final = "60s"
 
 INSTALL_LOCK: Final = 0x6175646974  # "audit" in ASCII
 """Key of the advisory lock that lets one install run at a time in a database."""
+
+VALUE_INDEX_LOCK: Final = 0x76616C756573  # "values" in ASCII
+"""Key of the advisory lock that lets one session at a time index the values of the current month."""

@@ -81,7 +81,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what takes long for there is much of it: further cases of a test on a database, and a browser."""
+    """Mark as slow what takes long in all: further cases of a test on a database, and tests in a browser."""
     cases: Counter[str] = Counter()
     for item in items:
         fixtures = getattr(item, "fixturenames", ())

@@ -61,10 +61,11 @@ def maintain(
 
     It makes the partitions of the coming months, moves events out of the DEFAULT partition, and deletes expired
     events that no hold covers. It drops the months that auditctl archive has written into files; once all events of
-    such a month have expired, it deletes the files, if it reaches them from here. Each step is one transaction, and
-    recorded in the log. It may be stopped at any point and run again. No writer waits for it longer than a moment: a
-    partition that a long transaction is using is left to the next run, and when all others are done the exit code is
-    5. If another maintain is running, it leaves the rest to that one.
+    such a month have expired, it deletes the files, if it reaches them from here. Each step is recorded in the log,
+    and is one transaction, except for the index of the current month. It may be stopped at any point and run again.
+    No writer waits for it longer than a moment: a partition that a long transaction is using is left to the next
+    run, and when all others are done the exit code is 5. If another maintain is running, it leaves the rest to that
+    one.
 
     With --index-values, filters on recorded values, on the context and on the reason find rare events of a month that
     is over at once. The indexes take about a third of the month's size, and remain until --no-index-values. While

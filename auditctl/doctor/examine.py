@@ -70,7 +70,7 @@ def examine(
         UsageError: A name of `only` matches no table and no rule.
         DatabaseError: A query failed for another reason than a missing privilege.
     """
-    lenient.read(conn)
+    lenient.adapt(conn)
     with database.transaction(conn):
         conn.execute(_READ_ONLY)
         return _displaced(conn) or _in_place(conn, today, server_version, limit, only, reads_files=reads_files)

@@ -110,7 +110,7 @@ def run(
     Args:
         conn: The connection.
         index_values: Whether the months that are over have indexes of their recorded values, and so have the past hours
-            of the current one, if the login may act as the log's owner; None leaves it to the setting
+            of the current one, if the login may change the log's tables; None leaves it to the setting
             `auditctl.index_values`, and without that changes none.
         kept_months: Archived months, such as 2026-05, that are not dropped; they may expire all the same.
 
@@ -124,16 +124,14 @@ def run(
             conn.execute("set transaction isolation level read committed")
             _ask(conn, index_values, kept_months)
             row = conn.execute("select auditctl.maintain_step()").fetchone()
-            work = None if row and row[0] else value_index.find(conn)
         if row is None or row[0] is None:
             break
         data = row[0]
         yield FinishedStep(data["step"], data.get("partition", ""), data)
         if data["step"] == BUSY:
             return
-    if work is not None:
-        for data in value_index.run(conn, work):
-            yield FinishedStep(data["step"], data["partition"], data)
+    for data in value_index.run(conn, lambda: _ask(conn, index_values, kept_months)):
+        yield FinishedStep(data["step"], data["partition"], data)
 
 
 def _ask(conn: Connection, index_values: bool | None, kept_months: Collection[str]) -> None:

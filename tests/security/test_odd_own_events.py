@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from auditctl import coverage, database, manifest
 from auditctl.capture import config_history
 from auditctl.doctor import clear_values
 from auditctl.log import exported
 from auditctl.log.filters import Filters
+from tests.fixtures.databases import connect
 from tests.support import sealing
-from tests.support.forging import forge, forge_times
+from tests.support.forging import forge, forge_times, forge_unreadable
 from tests.support.verifying import fill
 from tests.web.documents import read
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from auditctl.coverage import Coverage
     from auditctl.database import Connection
     from tests.fixtures.command import RunAuditctl
+    from tests.fixtures.databases import MakeLogin
     from tests.fixtures.web import Client
 
 pytestmark = pytest.mark.slow
@@ -70,6 +74,39 @@ def test_no_command_and_no_page_ends_by_a_forged_event(
         after = coverage_of(conn)
     said = set(after.gaps) - set(before.gaps)
     assert any("is not one that auditctl writes: somebody forged it" in sentence for sentence in said)
+
+
+def test_json_that_python_cannot_read_ends_nothing(
+    db: str, auditctl: RunAuditctl, admin: Client, tmp_path: Path
+) -> None:
+    fill(db)
+    with database.connect_store(db) as conn:
+        forge_unreadable(conn)
+        assert any("somebody forged it" in sentence for sentence in coverage_of(conn).gaps)
+        (last,) = conn.execute("select max(event_id) from auditctl.event").fetchone() or (0,)
+    commands = ("log --limit 3", "log --target auditctl.* --verbose", f"show {last}", "access", "doctor")
+    ended = {one: auditctl(*one.format(tmp_path).split()) for one in commands}
+    assert {one: done.err for one, done in ended.items() if "unexpected" in done.err} == {}
+    pages = {path: admin.get(path).status_code for path in (*PAGES, f"/events/{last}")}
+    assert set(pages.values()) == {200}, pages
+
+
+def test_a_reader_who_forges_an_export_ends_no_check(
+    db: str, login: MakeLogin, auditctl: RunAuditctl, admin: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.csv"
+    auditctl("export", "--output", str(file), check=0)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with connect(login("mallory", roles=["auditctl_reader"]).dsn) as mallory:
+        (number,) = mallory.execute("select auditctl.record_export('{}')").fetchone() or (0,)
+        deep = "(repeat('[', 3000) || repeat(']', 3000))::jsonb"
+        facts = {"rows": 1, "bytes": file.stat().st_size, "sha256": digest, "selection": "every event"}
+        mallory.execute(
+            f"select auditctl.record_export_end(%s, %s || jsonb_build_object('odd', {deep}))".encode(),
+            [number, Jsonb(facts)],
+        )
+    assert auditctl("check-export", "--log", str(file)).code == 0
+    assert admin.get(f"/check?sha256={digest}").status_code == 200
 
 
 def test_forged_times_that_python_cannot_have_end_nothing(db: str, auditctl: RunAuditctl) -> None:

@@ -113,6 +113,18 @@ def forge_times(conn: psycopg.Connection[Any]) -> None:
         )
 
 
+def forge_unreadable(conn: psycopg.Connection[Any]) -> None:
+    """Write what auditctl writes with something beside it that Python's parser of JSON refuses."""
+    rows = [[target, key, _whole(one)] for target, (key, documents) in SOUND.items() for one in documents]
+    for odd in ("(repeat('[', 3000) || repeat(']', 3000))::jsonb", "repeat('9', 5000)::numeric"):
+        conn.execute(
+            "insert into auditctl.event (actor_kind, action, target, target_id, new_values)"
+            f" select 'system', 'EVENT', v ->> 0, v ->> 1, v -> 2 || jsonb_build_object('odd', {odd})"
+            " from jsonb_array_elements(%s) as v".encode(),
+            [Jsonb(rows)],
+        )
+
+
 def _pairs(target: str, document: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     for odd in _odd(document):
         yield None, odd

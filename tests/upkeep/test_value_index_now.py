@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg import sql
 
 from auditctl import database
+from auditctl.names import VALUE_INDEX_LOCK
 from auditctl.retention import maintain, value_index
 from tests.fixtures.databases import connect
 from tests.log.test_filters import found
@@ -101,6 +103,53 @@ def test_a_transaction_that_does_not_end_puts_it_off_and_what_is_incomplete_is_m
     assert upkeep.execute("select current_user::text, current_setting('lock_timeout')").fetchone() == ("postgres", "0")
     assert len(run(upkeep)) == 1
     assert [row[1:] for row in indexes(conn)] == [(True, True)]
+
+
+def test_an_index_is_recorded_although_the_one_that_it_replaces_cannot_be_dropped_yet(
+    db: str, conn: psycopg.Connection, upkeep: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(upkeep)
+    conn.execute(FILL, [1, 5])
+    steps = value_index.run(upkeep, lambda: maintain._ask(upkeep, True, ()))
+    with connect(db) as reader:
+        assert next(steps)["step"] == "index"
+        monkeypatch.setattr(value_index, "PATIENCE", "50ms")
+        with reader.transaction():
+            reader.execute("select from auditctl.event where new_values @> '{\"n\": 1}'")
+            (skipped,) = steps
+    assert "did not end within a minute" in skipped["reason"]
+    assert len(indexes(conn)) == 2
+    assert run(upkeep) == []
+    assert [row[1:] for row in indexes(conn)] == [(True, True)]
+    steps_recorded = "select new_values ->> 'step' from auditctl.event where target = 'auditctl.partition' order by 1"
+    assert conn.execute(steps_recorded).fetchall() == [("index",), ("index",)]
+
+
+def test_of_two_runs_one_indexes(db: str, conn: psycopg.Connection, upkeep: Connection) -> None:
+    with connect(db) as other:
+        other.execute("select pg_advisory_lock(%s)", [VALUE_INDEX_LOCK])
+        assert run(upkeep) == ["another session is indexing its values."]
+    assert indexes(conn) == []
+    assert len(run(upkeep)) == 1
+
+
+def test_the_session_has_its_settings_again(conn: psycopg.Connection, db: str, upkeep: Connection) -> None:
+    conn.execute(sql.SQL("alter database {} set lock_timeout = '2s'").format(sql.Identifier(conn.info.dbname)))
+    with database.connect(db) as session:
+        assert len(run(session)) == 1
+        query = "select current_user::text, current_setting('lock_timeout'), current_setting('default_tablespace')"
+        assert session.execute(query).fetchone() == ("postgres", "0", "")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Jakarta", "Asia/Kolkata", "Asia/Manila"])
+def test_no_setting_of_a_reader_moves_the_time_up_to_which_values_are_indexed(
+    conn: psycopg.Connection, upkeep: Connection, zone: str
+) -> None:
+    run(upkeep)
+    usual = conn.execute("select extract(epoch from auditctl.values_indexed_until())").fetchone()
+    conn.execute("set datestyle = 'SQL, DMY'")
+    conn.execute("select set_config('timezone', %s, false)", [zone])
+    assert conn.execute("select extract(epoch from auditctl.values_indexed_until())").fetchone() == usual
 
 
 def test_an_administrator_who_may_not_change_the_log_is_told_who_may(

@@ -56,8 +56,10 @@ create or replace function auditctl_internal.value_indexes()
 returns table (partition regclass, first timestamp, index regclass, until timestamptz, is_ready boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
 as $auditctl$
-    -- By their comment, which goes with them when a month is copied. One that is not ready has none yet.
+    -- By what they index. One that is not ready has no comment yet, and when a month is copied it gets another name.
     select
         m.partition, m.first, x.indexrelid::regclass,
         -- Of the condition `occurred_at < '2026-11-22 05:00:00+00'::timestamp with time zone`.
@@ -70,7 +72,7 @@ as $auditctl$
     cross join lateral (
         select case when d = auditctl_internal.value_index_comment() then d end as text from obj_description(i.oid, 'pg_class') as d
     ) as comment
-    where comment.text is not null or i.relname like e'event\\_%\\_values\\_before\\_%'
+    where x.indexprs is not null and pg_get_expr(x.indexprs, x.indrelid) like '%keyvalue()%'
 $auditctl$;
 comment on function auditctl_internal.value_indexes is
     'The indexes that lead filters to recorded values: of a whole month, or of its events before a time; one that was not completed is not ready';
@@ -84,7 +86,7 @@ $auditctl$;
 revoke execute on function auditctl.values_indexed_until from public;
 grant execute on function auditctl.values_indexed_until to auditctl_reader;
 comment on function auditctl.values_indexed_until is
-    'Up to when the recorded values of a month that is not over have an index: a search is fast where it asks for what is before; null if none has one';
+    'Up to when the recorded values of the newest month with an index of its past hours are indexed: a search is fast where it asks for what is before; null if no month has one';
 
 create or replace function auditctl_internal.needless_value_indexes(p_partition regclass) returns setof regclass
 language sql stable
@@ -222,8 +224,8 @@ language sql stable security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $auditctl$
-    -- CONCURRENTLY, so that no writer waits; therefore the owner's session has to run each by itself. Whatever ended halfway is
-    -- dropped before.
+    -- CONCURRENTLY, so that no writer waits; therefore the owner's session has to run each by itself. First goes what ended
+    -- halfway, and what another index has replaced.
     select
         m.partition::text, to_char(m.first, 'YYYY-MM'), due.until, due.index,
         array(
@@ -232,11 +234,7 @@ as $auditctl$
             auditctl_internal.value_index_statement(due.name, m.partition, due.until, true),
             format('comment on index %s is %L', due.index, auditctl_internal.value_index_comment()),
             format('analyze %s', m.partition)
-        ] || array(
-            select format('drop index concurrently %s', v.index)
-            from auditctl_internal.value_indexes() as v
-            where v.partition = m.partition and v.is_ready
-        ) else '{}' end
+        ] else '{}' end
     from auditctl_internal.month_partitions() as m
     left join lateral (
         select d.until, named.name, format('auditctl.%I', named.name) as index
@@ -246,14 +244,9 @@ as $auditctl$
         ) as named
         where d.partition = m.partition
     ) as due on true
-    where m.first = date_trunc('month', now() at time zone 'UTC') and auditctl_internal.wants_value_indexes() and not exists (
-        -- Another session is at it, or VACUUM is.
-        select from pg_locks as l
-        where l.relation = m.partition and l.mode = 'ShareUpdateExclusiveLock' and l.granted and l.pid <> pg_backend_pid()
-            and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-    )
+    where m.first = date_trunc('month', now() at time zone 'UTC') and auditctl_internal.wants_value_indexes()
 $auditctl$;
 revoke execute on function auditctl.value_index_work from public;
 grant execute on function auditctl.value_index_work to auditctl_admin;
 comment on function auditctl.value_index_work is
-    'The statements that give the current month an index of its values up to now, one by one for a session that acts as auditctl_owner; until and index are null if it has one, and statements drop what ended halfway';
+    'The statements that give the current month an index of its values up to the last full hour, one by one for a session that acts as auditctl_owner; until and index are null if none is due, and statements then drop what ended halfway or was replaced';
