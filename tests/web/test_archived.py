@@ -111,7 +111,7 @@ def test_what_pages_show_does_not_change_as_months_are_dropped(
     move(conn, folder)
     assert shown(by_places, numbered) == before
     folder.rename(folder.parent / "moved")
-    assert "_manifest.json is missing" in by_path.get("/").text
+    assert f"{folder} has no archived month of the database shop" in by_path.get("/").text
     (folder.parent / "moved").rename(folder)
     text = by_path.get("/?until=2026-07-01").text
     assert "Not searched" not in text
