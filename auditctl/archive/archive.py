@@ -81,13 +81,13 @@ class Archive:
     Attributes:
         name: What messages call it.
         months: By month, then by database.
-        unfinished: Those that have files of events, but no manifest, and are not part of it.
+        without_manifest: Those that have files of events, but no manifest, and are not part of it.
         has_cold_events_only: Whether the events that stay hot are left out, as they are read in the database.
     """
 
     name: str
     months: tuple[Month, ...] = ()
-    unfinished: tuple[MonthKey, ...] = ()
+    without_manifest: tuple[MonthKey, ...] = ()
     has_cold_events_only: bool = False
 
     @property
@@ -147,9 +147,9 @@ def read(files: Files, database: str | None = None) -> Archive:
         ArchiveError: A manifest was altered, or is of another version.
         OutputError: A file cannot be read.
     """
-    folders = sorted(keys(files), key=lambda key: (key.month, key.database))
+    folders = sorted(keys(files), key=_order)
     found = [key for key in folders if files.size(key.path(layout.MANIFEST)) is not None]
-    others = [key for key in folders if key not in found and _is_unfinished(files.names(key.folder))]
+    others = [key for key in sorted({*folders} - {*found}, key=_order) if _has_events(files.names(key.folder))]
     known = sorted({key.database for key in found})
     if database is not None and known and database not in known:
         raise UsageError(
@@ -159,8 +159,12 @@ def read(files: Files, database: str | None = None) -> Archive:
     return Archive(files.name, months, tuple(key for key in others if database in (None, key.database)))
 
 
-def _is_unfinished(names: Collection[str]) -> bool:
-    """Whether a folder without a manifest has events of a month that is not being deleted."""
+def _order(key: MonthKey) -> tuple[str, str]:
+    return key.month, key.database
+
+
+def _has_events(names: Collection[str]) -> bool:
+    """Whether a folder has events of a month that is not being deleted."""
     return layout.DELETION not in names and any(map(layout.is_part, names))
 
 

@@ -114,4 +114,4 @@ def is_unfinished(names: Collection[str]) -> bool:
 UNFINISHED = (
     "is being written anew, or that was stopped: erased values may still be there. To finish it: auditctl archive"
 )
-"""What is said of the folder of such a month."""
+"""The end of a sentence about the folder of such a month."""

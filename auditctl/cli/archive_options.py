@@ -66,10 +66,9 @@ class ArchiveChoice:
         if not found.months:
             # One that nobody wrote to yet is empty; so looks one whose path is not quite right.
             print_warning(f"{found.name} has no archived month; name the folder in which database=NAME is")
-        if found.unfinished:
-            months = month_ranges(sorted({key.month for key in found.unfinished}))
+        if months := sorted({key.month for key in found.without_manifest}):
             print_warning(
-                f"{months} of {found.name} {'is' if len(found.unfinished) == 1 else 'are'} not read, for want of a"
+                f"{month_ranges(months)} of {found.name} {'is' if len(months) == 1 else 'are'} not read without a"
                 " manifest: a month is being archived, or was not copied whole"
             )
         with engines.session(self.engine) as engine:

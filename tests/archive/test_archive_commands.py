@@ -171,7 +171,7 @@ def test_a_month_that_was_copied_without_its_manifest_is_named(alone: RunAuditct
     done = alone("log", "--since", "2026-04-01", "--until", "2026-05-01", check=0)
     assert done.out == ""
     assert "2026-04 of " in done.err
-    assert "is not read, for want of a manifest: a month is being archived, or was not copied whole" in done.err
+    assert "is not read without a manifest: a month is being archived, or was not copied whole" in done.err
 
 
 @pytest.mark.parametrize(
